@@ -1,0 +1,48 @@
+"""The one family of errors that a user of Binarray meets.
+
+Every message states the offending value, what is allowed, and the remedy. The
+commands turn an error into one line on standard error and the exit status of
+its class; a traceback therefore always means a bug of ours.
+"""
+
+__all__ = ["LinkError", "ModelError", "PlanError", "ToolError", "UserError"]
+
+
+class UserError(Exception):
+    """Something the user gave us cannot be used.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong: quotes the offending value and says what is allowed.
+    remedy : str
+        What to do about it, as an instruction.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.remedy}."
+
+
+class ModelError(UserError):
+    """A model, a graph, a foreign network or a set of frames that is not legal."""
+
+
+class PlanError(UserError):
+    """A network, board, size or clock that cannot go together."""
+
+
+class LinkError(UserError):
+    """A port, a protocol or an accelerator that does not answer as it should."""
+
+
+class ToolError(UserError):
+    """An external tool that is missing or failed."""
+
+    exit_status = 3
