@@ -27,6 +27,7 @@ __all__ = [
     "load_labels",
     "progress",
     "run",
+    "step",
 ]
 
 #: Everything that is not the result itself goes to standard error.
@@ -236,3 +237,33 @@ def progress(description: str, total: int, unit: str = "") -> Iterator[Callable[
             console.print(escape(f"{description}: {done} of {total} {unit}".rstrip()))
 
     yield advance
+
+
+@contextlib.contextmanager
+def step(description: str) -> Iterator[Callable[[str], None]]:
+    """Show that a step of unknown length goes on, and how long it took.
+
+    Call the yielded function with a note to show beside the elapsed time. A
+    terminal shows a running clock; elsewhere a line is printed at the start and,
+    where the step took two seconds or more, at the end.
+    """
+    start = time.monotonic()
+
+    def finish() -> None:
+        seconds = time.monotonic() - start
+        if seconds >= 2:
+            console.print(escape(f"{description}: {seconds:.0f} s"))
+
+    if console.is_terminal:
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(escape(description), total=None)
+            yield lambda note: bar.update(task, description=escape(f"{description}: {note}"))
+        finish()
+        return
+
+    console.print(escape(f"{description} ..."))
+    yield lambda note: None
+    finish()
