@@ -8,6 +8,7 @@ in a command ends it with status 1 and the message on standard error.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("files", nargs="*", help="RTLIL files to read first")
     args = parser.parse_args(argv)
 
-    from pyosys import libyosys
+    libyosys = importlib.import_module("pyosys.libyosys")
 
     if args.version:
         print(libyosys.yosys_maybe_version())
