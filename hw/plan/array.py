@@ -1,0 +1,363 @@
+"""Configurations of the systolic array and of the units inside it.
+
+Shapes, pipeline depths and cycle counts are declared here and only here; the
+blocks of `hw.blocks` are built from these objects and the tests hold the
+measured latency and throughput equal to the declared ones.
+
+How the cycles of an array come about, with the last beat of a neuron fold
+accepted in cycle 0 (``hop`` is the index of a group of rows):
+
+1. its weights are read ahead of it: address in cycle ``hop``, block RAM in
+   ``hop + 1``, weight register in ``hop + 2``, where the activation joins them;
+2. the match sum takes `MatchSumConfig.latency_cycles`, the accumulator one more;
+3. the threshold takes `ThresholdConfig.latency_cycles`;
+4. the last group of rows is ``hops - 1`` behind the first, and completes the word;
+5. the output FIFO shows the word `FIFO_LATENCY` cycles later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sw.errors import PlanError
+
+__all__ = [
+    "FIFO_LATENCY",
+    "WEIGHT_LATENCY",
+    "ArrayConfig",
+    "MatchSumConfig",
+    "ThresholdConfig",
+    "WeightConfig",
+]
+
+#: Cycles from a memory's address to the register behind the memory.
+WEIGHT_LATENCY = 2
+
+#: Cycles from a write into an empty output FIFO to the word on its output.
+FIFO_LATENCY = 2
+
+#: Rows that a result may cross without a register; bounds the length of a wire.
+_LONGEST_SEGMENT = 16
+
+
+def _require_positive(config: object, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int) or value < 1:
+            raise PlanError(
+                f"{type(config).__name__}.{name} is {value!r}, but must be a whole number >= 1",
+                f"Give a positive {name}",
+            )
+
+
+def _require_divides(config: object, part: str, whole: str) -> None:
+    small, large = getattr(config, part), getattr(config, whole)
+    if large % small:
+        divisors = [d for d in range(1, large + 1) if large % d == 0]
+        nearest = min(divisors, key=lambda d: (abs(d - small), d))
+        raise PlanError(
+            f"{type(config).__name__}.{part} is {small}, which does not divide {whole} = {large}",
+            f"Choose a divisor of {large}, for instance {nearest}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchSumConfig:
+    """Sum of the matches of ``simd`` lanes, pipelined.
+
+    Binary lanes are counted in ``counters`` trees of LUT-sized full adders, each
+    of at most ``2**pipeline - 1`` lanes and one register deep, and then added up
+    by ripple adders with a register each. One lane per counter is left out of the
+    trees and rides in the carry input of an adder instead. The last such lane has
+    no adder left: it leaves as ``carry`` beside the sum, for the accumulator.
+
+    Wider lanes are added by a tree of ripple adders with a register each.
+
+    Parameters
+    ----------
+    simd : int
+        Lanes, at least 1.
+    lane_bits : int
+        Bits of a code, at least 1.
+    pipeline : int
+        Levels of full-adder trees in front of the first register, at least 1.
+    """
+
+    simd: int
+    lane_bits: int = 1
+    pipeline: int = 4
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "simd", "lane_bits", "pipeline")
+
+    @property
+    def counters(self) -> int:
+        """Partial sums after the first register."""
+        if self.lane_bits == 1:
+            return -(-self.simd // 2**self.pipeline)
+        return -(-self.simd // 2)
+
+    @property
+    def carries(self) -> int:
+        """Lanes that ride in carry inputs; the highest lanes."""
+        return self.counters if self.lane_bits == 1 and self.simd > 1 else 0
+
+    @property
+    def sum_max(self) -> int:
+        """Greatest value of the sum, the carry that leaves beside it not counted."""
+        return self.simd * (2**self.lane_bits - 1) - (1 if self.carries else 0)
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of the sum."""
+        return self.sum_max.bit_length()
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from lanes and weights to the sum."""
+        return 1 + (self.counters - 1).bit_length()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightConfig:
+    """A memory of weights, or of thresholds, read in `WEIGHT_LATENCY` cycles.
+
+    Parameters
+    ----------
+    depth, width : int
+        Words, and bits of a word.
+    memory : "lut" or "block"
+        Constants in logic, or block RAM followed by a register.
+    """
+
+    depth: int
+    width: int
+    memory: Literal["lut", "block"] = "block"
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "depth", "width")
+        if self.memory not in ("lut", "block"):
+            raise PlanError(
+                f"the memory is {self.memory!r}, but must be 'lut' or 'block'",
+                "Choose 'lut' for constants in logic or 'block' for block RAM",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdConfig:
+    """Thresholds of the channels of a feature map, per border class.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    levels : int
+        Levels L of a channel; the output is a code of 0 to L.
+    match_bits : int
+        Width of the matches A that are compared.
+    y_classes, x_classes : tuple of int
+        Border class of each output row (length: height of the map) and column;
+        the class of a pixel is ``y_class * (max(x_classes) + 1) + x_class``.
+    memory : "lut" or "block"
+        Where the levels are kept.
+    """
+
+    channels: int
+    levels: int
+    match_bits: int
+    y_classes: tuple[int, ...]
+    x_classes: tuple[int, ...]
+    memory: Literal["lut", "block"] = "lut"
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "channels", "levels", "match_bits")
+        for name in ("y_classes", "x_classes"):
+            classes = getattr(self, name)
+            if not classes or min(classes) < 0:
+                raise PlanError(
+                    f"ThresholdConfig.{name} is {classes!r}, but must be one class >= 0 a row"
+                    " or column of the output map",
+                    "Give a border class for each, all 0 where there is no border",
+                )
+
+    @property
+    def height(self) -> int:
+        return len(self.y_classes)
+
+    @property
+    def width(self) -> int:
+        return len(self.x_classes)
+
+    @property
+    def classes(self) -> int:
+        """Number of border classes."""
+        return (max(self.y_classes) + 1) * (max(self.x_classes) + 1)
+
+    @property
+    def out_bits(self) -> int:
+        """Width of an output code."""
+        return self.levels.bit_length()
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from matches to code: one to compare, one more to count several levels."""
+        return 1 if self.levels == 1 else 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayConfig:
+    """A systolic array: ``rows`` PEs of ``simd`` lanes, time-shared by the outputs of a layer.
+
+    Parameters
+    ----------
+    outputs : int
+        Output channels O; a multiple of ``rows``.
+    fan_in : int
+        Taps K of an output; a multiple of ``simd``.
+    rows, simd : int
+        Output channels and taps worked on side by side.
+    lane_bits : int
+        Width of an input code.
+    height, width : int
+        Output pixels of a frame.
+    weight_memory : "lut" or "block"
+        Where the weights are kept.
+    pipeline : int
+        See `MatchSumConfig`.
+    thresholds : ThresholdConfig or None
+        None: the array emits the matches A themselves.
+    rows_per_hop : int
+        Neighbouring rows that share one activation register and one weight
+        memory; a divisor of ``rows``. More than one suits narrow PEs, whose
+        weights would fill a fraction of a block RAM's width.
+    """
+
+    outputs: int
+    fan_in: int
+    rows: int
+    simd: int
+    lane_bits: int = 1
+    height: int = 1
+    width: int = 1
+    weight_memory: Literal["lut", "block"] = "block"
+    pipeline: int = 4
+    thresholds: ThresholdConfig | None = None
+    rows_per_hop: int = 1
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "outputs", "fan_in", "rows", "simd", "lane_bits")
+        _require_positive(self, "height", "width", "pipeline", "rows_per_hop")
+        _require_divides(self, "rows", "outputs")
+        _require_divides(self, "simd", "fan_in")
+        _require_divides(self, "rows_per_hop", "rows")
+        _ = self.weights  # checks the kind of memory
+        if self.thresholds is None:
+            return
+        given = self.thresholds
+        for what, got, expected in (
+            ("channels", given.channels, self.outputs),
+            ("match_bits", given.match_bits, self.match_bits),
+            ("output rows (length of y_classes)", given.height, self.height),
+            ("output columns (length of x_classes)", given.width, self.width),
+        ):
+            if got != expected:
+                raise PlanError(
+                    f"the thresholds are for {got} {what}, but the array has {expected}",
+                    "Make the ThresholdConfig from the same layer as the ArrayConfig",
+                )
+
+    @property
+    def neuron_folds(self) -> int:
+        """Turns in which the rows work off the outputs of a pixel."""
+        return self.outputs // self.rows
+
+    @property
+    def synapse_folds(self) -> int:
+        """Beats in which the lanes work off the taps of an output."""
+        return self.fan_in // self.simd
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+    @property
+    def match_max(self) -> int:
+        """Greatest value of the matches A of an output."""
+        return self.fan_in * (2**self.lane_bits - 1)
+
+    @property
+    def match_bits(self) -> int:
+        """Width of the matches A."""
+        return self.match_max.bit_length()
+
+    @property
+    def out_bits(self) -> int:
+        """Width of a row's lane in an output beat."""
+        return self.match_bits if self.thresholds is None else self.thresholds.out_bits
+
+    @property
+    def hops(self) -> int:
+        """Groups of rows, each one register behind the one before it."""
+        return self.rows // self.rows_per_hop
+
+    @property
+    def match_sum(self) -> MatchSumConfig:
+        """Config of each PE's match sum."""
+        return MatchSumConfig(simd=self.simd, lane_bits=self.lane_bits, pipeline=self.pipeline)
+
+    @property
+    def weights(self) -> WeightConfig:
+        """Config of each group's weight memory: lane s of the group's row j is bit j*simd + s."""
+        return WeightConfig(
+            depth=self.neuron_folds * self.synapse_folds,
+            width=self.rows_per_hop * self.simd,
+            memory=self.weight_memory,
+        )
+
+    @property
+    def segment(self) -> int:
+        """Hops whose results stand still until the word that they make up is complete.
+
+        A row's result stands for at least ``synapse_folds`` cycles, so that many
+        hops need no register of their own to wait for one another.
+        """
+        return min(self.synapse_folds, self.hops, _LONGEST_SEGMENT)
+
+    @property
+    def result_cycles(self) -> int:
+        """Cycles from a fold's last beat to row 0's matches, see steps 1 and 2 above."""
+        return WEIGHT_LATENCY + self.match_sum.latency_cycles + 1
+
+    @property
+    def code_cycles(self) -> int:
+        """Cycles from a fold's last beat to row 0's output lane, see step 3 above."""
+        after = 0 if self.thresholds is None else self.thresholds.latency_cycles
+        return self.result_cycles + after
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the transfer of a fold's last beat to that of its result.
+
+        Counted with the output ready and the output FIFO empty.
+        """
+        return self.code_cycles + self.hops - 1 + FIFO_LATENCY
+
+    @property
+    def credits(self) -> int:
+        """Neuron folds that may be under way or wait in the output FIFO.
+
+        A credit taken in cycle 0 comes back for use in cycle ``latency_cycles + 1``;
+        enough of them to accept a fold each ``synapse_folds`` cycles, and one to spare.
+        """
+        return self.latency_cycles // self.synapse_folds + 2
+
+    @property
+    def fifo_depth(self) -> int:
+        """Words of the output FIFO; its output register is not counted as a place."""
+        return self.credits + 1
+
+    @property
+    def cycles_per_frame(self) -> int:
+        """Cycles of a frame when the input is always valid and the output always ready."""
+        return self.pixels * self.neuron_folds * self.synapse_folds
