@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from sw.errors import ModelError, UserError
-from sw.model.model import Model
+
+if TYPE_CHECKING:  # sw.model writes its files with this module
+    from sw.model.model import Model
 
 __all__ = [
     "atomic_directory",
