@@ -1,0 +1,132 @@
+"""A bench for blocks with one input and one output stream, on Amaranth's simulator.
+
+`run` drives packed beats in and collects beats, each port pausing at random at a
+rate of its own, and notes the cycle of every transfer; `pack` and `unpack` turn
+arrays of codes into beats and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from amaranth.sim import Simulator, SimulatorContext
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["RATES", "Transfers", "pack", "run", "unpack"]
+
+#: (input rate, output rate): the share of cycles in which a port is willing.
+RATES = ((1.0, 1.0), (0.5, 1.0), (1.0, 0.5), (0.7, 0.7), (0.1, 0.9), (0.9, 0.1))
+
+
+def pack(codes: ArrayLike, lanes: int, bits: int) -> list[int]:
+    """Beats of ``lanes`` codes of ``bits`` bits; lane i in bits [i*bits, (i+1)*bits)."""
+    rows = np.asarray(codes).reshape(-1, lanes)
+    return [sum(int(code) << i * bits for i, code in enumerate(row)) for row in rows]
+
+
+def unpack(beats: Sequence[int], lanes: int, bits: int) -> NDArray[np.int64]:
+    """Codes (beats, lanes) of packed beats, the inverse of `pack`."""
+    mask = (1 << bits) - 1
+    codes = [[beat >> i * bits & mask for i in range(lanes)] for beat in beats]
+    return np.array(codes, np.int64).reshape(len(beats), lanes)
+
+
+@dataclass(kw_only=True)
+class Transfers:
+    """What went over the ports: payloads out, and the cycle of each transfer."""
+
+    outputs: list[Any] = field(default_factory=list)
+    i_cycles: list[int] = field(default_factory=list)
+    o_cycles: list[int] = field(default_factory=list)
+
+    def period(self, beats: int) -> int:
+        """Cycles between the ends of the last two frames of ``beats`` output beats."""
+        return self.o_cycles[-1] - self.o_cycles[-1 - beats]
+
+    def latency(self, beat: int = 0) -> int:
+        """Cycles from the first input transfer to output transfer number ``beat``."""
+        return self.o_cycles[beat] - self.i_cycles[0]
+
+
+def run(
+    dut: Any,
+    beats: Sequence[int],
+    count: int,
+    *,
+    rng: np.random.Generator | None = None,
+    i_rate: float = 1.0,
+    o_rate: float = 1.0,
+    idle: int = 0,
+    sample: Callable[[Any], Any] = lambda payload: payload,
+    limit: int | None = None,
+) -> Transfers:
+    """Feed ``beats`` and collect ``count`` output beats.
+
+    Parameters
+    ----------
+    dut : component with ``i_stream`` and ``o_stream``
+    rng : source of the pauses; needed where a rate is below 1
+    i_rate, o_rate : probability that a port is willing in a cycle
+    idle : cycles before the first beat is offered
+    sample : of ``o_stream.payload``, the value to collect
+    limit : cycles after which a missing beat is given up
+
+    Raises
+    ------
+    AssertionError
+        If an output is withdrawn or changed while it waits, is not there in time,
+        or comes when there should be none.
+    """
+    result = Transfers()
+    i_stream, o_stream = dut.i_stream, dut.o_stream
+    if limit is None:
+        limit = idle + 1000 + int(8 * (len(beats) + count) / (i_rate * o_rate))
+    pauses = rng if rng is not None else np.random.default_rng(0)
+    i_pause, o_pause = pauses.spawn(2)
+
+    async def feed(ctx: SimulatorContext) -> None:
+        cycle = idle
+        for _ in range(idle):
+            await ctx.tick()
+        for beat in beats:
+            while i_pause.random() >= i_rate:
+                ctx.set(i_stream.valid, 0)
+                await ctx.tick()
+                cycle += 1
+            ctx.set(i_stream.payload, beat)
+            ctx.set(i_stream.valid, 1)
+            ready = 0
+            while not ready:
+                *_, ready = await ctx.tick().sample(i_stream.ready)
+                cycle += 1
+            result.i_cycles.append(cycle - 1)
+        ctx.set(i_stream.valid, 0)
+
+    async def collect(ctx: SimulatorContext) -> None:
+        cycle = 0
+        waiting = None
+        payload = sample(o_stream.payload)
+        while len(result.outputs) < count:
+            assert cycle < limit, f"{len(result.outputs)} of {count} beats after {cycle} cycles"
+            willing = int(o_pause.random() < o_rate)
+            ctx.set(o_stream.ready, willing)
+            *_, valid, value = await ctx.tick().sample(o_stream.valid, payload)
+            assert waiting is None or (valid and value == waiting), f"changed in cycle {cycle}"
+            waiting = value if valid and not willing else None
+            if valid and willing:
+                result.outputs.append(value)
+                result.o_cycles.append(cycle)
+            cycle += 1
+        ctx.set(o_stream.ready, 0)
+        for _ in range(3):
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(feed, background=True)
+    sim.add_testbench(collect)
+    sim.run()
+    return result
