@@ -1,0 +1,74 @@
+"""The options that every command about a plan shares, and the plan they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import boards
+from hw.plan.plan import Candidate, Plan, make_plan
+from sw.model import Model
+
+__all__ = ["Planned", "add_plan_arguments", "planned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A model's plan for a board, and the clock and link that the board gives it."""
+
+    model: Model
+    plan: Plan
+    board: boards.Board
+    clock_hz: int
+    baud: int
+
+
+def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--board``, ``--size``, ``--clock``, ``--fps`` and ``--share``."""
+    names = ", ".join(boards.BOARDS)
+    parser.add_argument("--board", default="ulx3s", help=f"one of {names} (default ulx3s)")
+    parser.add_argument("--size", help="size of the board's FPGA (default: its largest)")
+    parser.add_argument(
+        "--clock", type=float, metavar="MHZ", help="clock to reach (default: the board's own)"
+    )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        metavar="N",
+        help="reach N frames/s with the least area (default: the most frames/s that fit)",
+    )
+    parser.add_argument(
+        "--share",
+        type=float,
+        metavar="X",
+        help="part of the FPGA's LUTs and flip-flops to fill at most, 0 to 1 (default 0.6)",
+    )
+
+
+def planned(options: argparse.Namespace, model: Model) -> Planned:
+    """The plan that a parsed command line asks for.
+
+    Raises
+    ------
+    PlanError
+        Unknown board or size, unreachable clock, or a network that cannot fit.
+    """
+    board = boards.find(options.board, options.size)
+    clock_hz = board.clock_plan(options.clock or board.default_clock_mhz).hz
+    plan = make_plan(
+        model,
+        board=board.name,
+        size=board.size,
+        budget=board.budget,
+        clock_mhz=clock_hz / 1e6,
+        fps=options.fps,
+        share=options.share,
+        candidates=[
+            Candidate(board=other.name, size=other.size, budget=other.budget)
+            for sizes in boards.BOARDS.values()
+            for other in sizes.values()
+        ],
+    )
+    return Planned(
+        model=model, plan=plan, board=board, clock_hz=clock_hz, baud=board.baud(clock_hz)
+    )
