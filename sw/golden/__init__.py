@@ -1,0 +1,169 @@
+"""The golden model: what a network computes, exactly, for every tensor.
+
+`sw.golden.reference` says it plainly, `sw.golden.fast` says the same on packed
+words; the functions here use the fast one. The hardware equals both bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.errors import ModelError
+from sw.golden.fast import Executor
+from sw.model.ir import Graph
+from sw.model.model import Model, Preprocessing, Vectors
+
+__all__ = [
+    "batches",
+    "check_vectors",
+    "classify",
+    "logits",
+    "make_vectors",
+    "run",
+    "scores",
+]
+
+#: Called with the number of frames done since the last call.
+Progress = Callable[[int], None]
+
+
+def _ignore(_: int) -> None:
+    """Progress that nobody watches."""
+
+
+def _check_inputs(graph: Graph, inputs: NDArray) -> NDArray:
+    type_, inputs = graph.input.type, np.asarray(inputs)
+    remedy = "Apply the model's preprocessing to the frames"
+    if inputs.ndim != 4 or inputs.shape[1:] != type_.shape or inputs.dtype.kind not in "iu":
+        raise ModelError(
+            f"inputs are {inputs.dtype} of shape {inputs.shape}; allowed: integers of shape "
+            f"{('N', *type_.shape)}".replace("'", ""),
+            remedy,
+        )
+    low, high, step = type_.range.low, type_.range.high, type_.range.step
+    wrong = (inputs < low) | (inputs > high)
+    if step > 1:
+        wrong |= (inputs.astype(np.int64) - low) % step != 0
+    if wrong.any():
+        raise ModelError(
+            f"inputs hold {inputs[wrong][0]}; allowed: {low}..{high} in steps of {step}", remedy
+        )
+    return inputs
+
+
+def batches(
+    graph: Graph, inputs: NDArray, *, progress: Progress = _ignore
+) -> Iterator[tuple[slice, str, NDArray[np.int32]]]:
+    """Tensors of ``graph`` in bounded memory: a slice of the frames, a name and values.
+
+    For each batch of frames, every tensor in the graph's order; see `run`.
+    """
+    inputs, executor = _check_inputs(graph, inputs), Executor(graph)
+    for first in range(0, len(inputs), executor.batch):
+        part = slice(first, min(len(inputs), first + executor.batch))
+        for name, values in executor.tensors(inputs[part]):
+            yield part, name, values
+        progress(part.stop - part.start)
+
+
+def run(
+    graph: Graph, inputs: NDArray, *, progress: Progress = _ignore
+) -> dict[str, NDArray[np.int32]]:
+    """Every tensor of ``graph`` by name, int32 (N, H, W, C).
+
+    Parameters
+    ----------
+    graph : Graph
+        A legal one; see `sw.model.verify`.
+    inputs : integer array (N, H, W, C)
+        Preprocessed frames, in the range of the graph's input.
+    progress : callable
+        Called with the number of frames of each batch that is done.
+
+    Raises
+    ------
+    ModelError
+        The inputs' shape or range is not that of the graph's input.
+    """
+    tensors = {
+        name: np.empty((len(inputs), *type_.shape), np.int32) for name, type_ in graph.types.items()
+    }
+    for part, name, values in batches(graph, inputs, progress=progress):
+        tensors[name][part] = values
+    return tensors
+
+
+def scores(
+    model: Model, frames: NDArray[np.uint8], *, progress: Progress = _ignore
+) -> NDArray[np.int32]:
+    """Scores (N, scores) of frames (N, H, W, C); with an argmax head, indices (N, 1).
+
+    Raises
+    ------
+    ModelError
+        The frames are not what the model takes.
+    """
+    frames = model.as_frames(frames)
+    executor = Executor(model.graph)
+    result = np.empty((len(frames), model.graph.types[model.graph.head.name].channels), np.int32)
+    for first in range(0, len(frames), executor.batch):
+        part = frames[first : first + executor.batch]
+        result[first : first + len(part)] = executor.scores(model.preprocessing.apply(part))
+        progress(len(part))
+    return result
+
+
+def logits(model: Model, scores: NDArray[np.int32]) -> NDArray[np.float32]:
+    """The trained network's float outputs (N, scores) of raw scores.
+
+    Raises
+    ------
+    ModelError
+        The head gives the index of the greatest score, and not the scores.
+    """
+    head = model.graph.head
+    if head.kind != "raw":
+        raise ModelError(
+            f"model '{model.name}' has an {head.kind} head; allowed for logits: raw",
+            "Use the class that the head gives, or convert the network with a raw head",
+        )
+    return scores.astype(np.float32) * head.scale + head.offset
+
+
+def classify(model: Model, scores: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Class (N,) of scores: the greatest logit's index, the lowest where equal."""
+    if model.graph.head.kind == "argmax":
+        return scores[:, 0].astype(np.int64)
+    return logits(model, scores).argmax(axis=1)
+
+
+def make_vectors(graph: Graph, preprocessing: Preprocessing, frames: NDArray[np.uint8]) -> Vectors:
+    """Test vectors of ``frames`` (n, H, W, C): the scores come from the graph."""
+    inputs, executor = _check_inputs(graph, preprocessing.apply(frames)), Executor(graph)
+    parts = [
+        executor.scores(inputs[first : first + executor.batch])
+        for first in range(0, len(inputs), executor.batch)
+    ]
+    return Vectors(frames=np.array(frames, np.uint8), scores=np.concatenate(parts))
+
+
+def check_vectors(model: Model) -> None:
+    """Compute the embedded test vectors again.
+
+    Raises
+    ------
+    ModelError
+        A score differs from the one in the model.
+    """
+    got = scores(model, model.vectors.frames)
+    wrong = np.argwhere(got != model.vectors.scores)
+    if len(wrong):
+        frame, index = map(int, wrong[0])
+        raise ModelError(
+            f"test vector {frame} of model '{model.name}' gives {got[frame, index]} as score "
+            f"{index}; the model says {model.vectors.scores[frame, index]}",
+            "Convert or train the model again",
+        )

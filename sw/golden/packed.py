@@ -1,0 +1,209 @@
+"""Binary products on packed words: the arithmetic of the fast golden model.
+
+Values are held as codes, channels first: uint8 (C, N, H, W). A plane is one bit
+of every code. Planes are packed along the channels into uint64 words, channel 0
+in bit 0, so that one XOR and one population count do 64 products.
+
+1. value = low + step * t, and t = sum over b of 2**b * t_b, with bits t_b.
+2. For bits W (1 is +1) and t_b over the K taps of a window,
+   sum(w * t_b) = (number of +1) - popcount(W ^ t_b): a +1 loses one where
+   t_b is 0, a -1 loses one where t_b is 1.
+3. acc = low * sum(w) + step * sum over b of 2**b * (plus - popcount(W ^ t_b)).
+4. A skipped tap is fed as code 0 and would add low * w; so its weight is left
+   out of the first sum. That makes it a sum per position, the same for every frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.model.ir import Conv, TensorType, output_size
+
+__all__ = ["PackedConv", "pack_bits"]
+
+#: Positions (pixels of frames) done in one NumPy call, and outputs beside them:
+#: large enough to hide the calls, small enough for the words to stay in cache.
+POSITIONS = 4096
+OUTPUTS = 8
+#: Words of one block of windows, at most; it bounds the memory.
+BLOCK_WORDS = 1 << 18
+
+
+def pack_bits(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Words (ceil(C / 64), ...) of the 0s and 1s ``bits`` (C, ...).
+
+    Channel c is bit ``c % 64`` of word ``c // 64``; the bits above are 0.
+    """
+    channels, rest = bits.shape[0], bits.shape[1:]
+    words = np.zeros((-(-channels // 64), *rest, 8), np.uint8)
+    # Eight rows make a row of bytes: much faster than packbits along the first axis.
+    for first in range(0, channels, 8):
+        byte = bits[first].copy()
+        for bit in range(1, min(8, channels - first)):
+            byte |= bits[first + bit] << np.uint8(bit)
+        words[first // 64, ..., first // 8 % 8] = byte
+    return words.view("<u8")[..., 0].astype(np.uint64, copy=False)
+
+
+@dataclass(frozen=True)
+class PackedConv:
+    """A convolution prepared for sources of one type.
+
+    A window is laid into words tap by tap, (ky, kx) ascending: several taps a
+    word where a pixel has few channels, several words a tap where it has many.
+    """
+
+    op: Conv
+    source: TensorType
+
+    @property
+    def taps(self) -> int:
+        return self.op.kernel[0] * self.op.kernel[1]
+
+    @property
+    def pixel_bits(self) -> int:
+        """Bits of a pixel in a word, at most 64."""
+        return min(64, self.source.channels)
+
+    @property
+    def pixel_words(self) -> int:
+        return -(-self.source.channels // 64)
+
+    @property
+    def taps_per_word(self) -> int:
+        return 64 // self.pixel_bits
+
+    @property
+    def words(self) -> int:
+        """Words of a window."""
+        return -(-self.taps // self.taps_per_word) * self.pixel_words
+
+    @property
+    def output_shape(self) -> tuple[int, int]:
+        pad, (kh, kw), (sy, sx) = self.op.padding, self.op.kernel, self.op.stride
+        return (
+            output_size(self.source.height, kh, sy, pad.top, pad.bottom),
+            output_size(self.source.width, kw, sx, pad.left, pad.right),
+        )
+
+    @cached_property
+    def weights(self) -> NDArray[np.uint64]:
+        """Weight words (outputs, words)."""
+        bits = (self.op.weights > 0).astype(np.uint8)
+        # A kernel is a map of one window: pack it as a source is packed.
+        pixels = pack_bits(np.moveaxis(bits, 3, 0))
+        words = np.zeros((self.words, self.op.outputs), np.uint64)
+        for tap in range(self.taps):
+            self._place(words, tap, pixels[:, :, tap // self.op.kernel[1], tap % self.op.kernel[1]])
+        return np.ascontiguousarray(words.T)
+
+    @cached_property
+    def base(self) -> NDArray[np.int64]:
+        """Accumulators (outputs, y, x) of windows whose every product matches.
+
+        The axes y and x have size 1 where nothing is skipped.
+        """
+        op, range_ = self.op, self.source.range
+        taps = op.weights.sum(axis=3, dtype=np.int64)
+        plus = (op.weights > 0).sum(axis=(1, 2, 3))
+        full = range_.step * (2**range_.bits - 1) * plus
+        if not op.padding or op.padding.value is not None or not range_.low:
+            return (full + range_.low * taps.sum(axis=(1, 2)))[:, None, None]
+        height, width = self.output_shape
+        rows = self._inside(height, op.stride[0], op.kernel[0], op.padding.top, self.source.height)
+        columns = self._inside(
+            width, op.stride[1], op.kernel[1], op.padding.left, self.source.width
+        )
+        inside = np.einsum("ya,xb,oab->oyx", rows, columns, taps)
+        return full[:, None, None] + range_.low * inside
+
+    @staticmethod
+    def _inside(windows: int, stride: int, kernel: int, before: int, size: int) -> NDArray:
+        """Whether tap k of window y lies within the map, (windows, kernel), 0 or 1."""
+        place = np.arange(windows)[:, None] * stride + np.arange(kernel) - before
+        return ((place >= 0) & (place < size)).astype(np.int64)
+
+    def _place(self, words: NDArray[np.uint64], tap: int, pixels: NDArray[np.uint64]) -> None:
+        """Put the words of a pixel (pixel words, ...) at their place in a window's."""
+        if self.pixel_words > 1 or self.taps_per_word == 1:
+            words[tap * self.pixel_words : (tap + 1) * self.pixel_words] = pixels
+            return
+        shift = np.uint64(tap % self.taps_per_word * self.pixel_bits)
+        words[tap // self.taps_per_word] |= pixels[0] << shift
+
+    def _planes(self, codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        """Padded planes (bits, pixel words, N, H, W) of the codes (C, N, H, W)."""
+        pad, range_ = self.op.padding, self.source.range
+        if pad:
+            # A skipped tap is fed as code 0.
+            code = 0 if pad.value is None else (pad.value - range_.low) // range_.step
+            sides = ((0, 0), (0, 0), (pad.top, pad.bottom), (pad.left, pad.right))
+            codes = np.pad(codes, sides, constant_values=code)
+        if range_.bits == 1:
+            return pack_bits(codes)[None]
+        one = np.uint8(1)
+        return np.stack([pack_bits((codes >> np.uint8(bit)) & one) for bit in range(range_.bits)])
+
+    def _windows(self, plane: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Window words (words, N * y * x) of one padded plane (pixel words, N, H, W)."""
+        kw, (sy, sx), (height, width) = self.op.kernel[1], self.op.stride, self.output_shape
+        words = np.zeros((self.words, plane.shape[1], height, width), np.uint64)
+        for tap in range(self.taps):
+            ky, kx = divmod(tap, kw)
+            rows = slice(ky, ky + (height - 1) * sy + 1, sy)
+            columns = slice(kx, kx + (width - 1) * sx + 1, sx)
+            self._place(words, tap, plane[:, :, rows, columns])
+        return words.reshape(self.words, -1)
+
+    def __call__(self, codes: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Accumulators (outputs, N, y, x) of the codes (C, N, H, W)."""
+        frames, (height, width) = codes.shape[1], self.output_shape
+        result = np.empty((self.op.outputs, frames, height, width), np.int32)
+        at_once = max(1, BLOCK_WORDS // (self.words * height * width))
+        for first in range(0, frames, at_once):
+            self._block(codes[:, first : first + at_once], result[:, first : first + at_once])
+        return result
+
+    def _block(self, codes: NDArray[np.uint8], result: NDArray[np.int32]) -> None:
+        """`__call__` for so few frames that their windows fit the cache."""
+        shape = (self.op.outputs, codes.shape[1], *self.output_shape)
+        differ = np.zeros((self.op.outputs, shape[1] * shape[2] * shape[3]), np.int32)
+        for bit, plane in enumerate(self._planes(codes)):
+            _add_differences(differ, self.weights, self._windows(plane), bit)
+        # Steps may overflow; the sum fits, and so is right modulo 2**32.
+        total = differ.reshape(shape)
+        np.multiply(total, -self.source.range.step, out=total)
+        np.add(total, self.base[:, None].astype(np.int32), out=result)
+
+
+def _add_differences(
+    total: NDArray[np.int32], weights: NDArray[np.uint64], windows: NDArray[np.uint64], bit: int
+) -> None:
+    """Add ``2**bit * popcount(weights ^ windows)``, over the words, to ``total``."""
+    words, positions = windows.shape
+    # Long runs along one axis keep the inner loops of NumPy busy.
+    outputs_at_once = OUTPUTS * POSITIONS // min(positions, POSITIONS)
+    for p in range(0, positions, POSITIONS):
+        part = windows[:, p : p + POSITIONS]
+        for o in range(0, len(weights), outputs_at_once):
+            rows = weights[o : o + outputs_at_once]
+            shape = len(rows), part.shape[1]
+            different = np.empty(shape, np.uint64)
+            count, few = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+            sum_ = np.zeros(shape, np.uint16 if words < 1024 else np.int32)
+            for word in range(words):
+                np.bitwise_xor(rows[:, word, None], part[word], out=different)
+                # Three counts of at most 64 fit a byte; wider sums are slower.
+                if word % 3 == 0:
+                    np.bitwise_count(different, out=few)
+                else:
+                    np.bitwise_count(different, out=count)
+                    few += count
+                if word % 3 == 2 or word == words - 1:
+                    sum_ += few
+            wide = sum_.astype(np.int32)
+            total[o : o + outputs_at_once, p : p + POSITIONS] += wide << bit
