@@ -1,0 +1,59 @@
+"""What the tools found out about a design."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["Counts", "Implementation", "Routed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Resources in use: four-input LUT sites, flip-flops, block RAMs, multipliers."""
+
+    lut: int
+    ff: int
+    bram: int
+    dsp: int
+
+    def summary(self) -> dict[str, int]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routed(Counts):
+    """Resources of a placed and routed design, and the clock it reaches, in MHz."""
+
+    fmax_mhz: float
+
+    def counts(self) -> Counts:
+        return Counts(lut=self.lut, ff=self.ff, bram=self.bram, dsp=self.dsp)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Implementation:
+    """A design turned into a bitstream.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache entry: ``top.bit`` and the tools' logs ``*.log``.
+    routed : Routed
+        As nextpnr reports.
+    synthesised : Counts
+        As Yosys counts cells, before placing.
+    seconds : dict
+        Wall-clock time of "synthesise", "place_and_route" and "pack" when they ran.
+    tools : dict
+        Version and kind of each tool, by name.
+    cached : bool
+        Whether the tools ran in an earlier build.
+    """
+
+    folder: Path
+    routed: Routed
+    synthesised: Counts
+    seconds: dict[str, float]
+    tools: dict[str, str]
+    cached: bool

@@ -1,0 +1,351 @@
+"""From RTLIL to a bitstream: synthesis, a check that it fits, place and route, packing.
+
+The tools work in a folder of the build cache; nothing is written anywhere else. A
+design that was built before, with the same options and tools, is not built again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from boards import BOARDS, Board
+from hw.flow import ecp5
+from hw.flow.cache import Cache, content_key
+from hw.flow.result import Counts, Implementation, Routed
+from hw.flow.toolchain import Tool, find_nextpnr, find_packer, find_yosys
+from sw import cli
+from sw.errors import PlanError, ToolError, UserError
+
+__all__ = ["Sources", "Synthesis", "implement", "route", "synthesise"]
+
+#: What a family's module must have: see `hw.flow.ecp5`.
+FAMILIES = {"ecp5": ecp5}
+
+#: Enters every cache key: raise it when a change here changes what the tools make.
+FLOW_VERSION = "1"
+
+#: CPU seconds of place and route for each LUT, for the estimate on the progress line.
+_SECONDS_PER_LUT = 0.015
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What the tools start from.
+
+    Parameters
+    ----------
+    rtlil : bytes
+        The design, whose top module is ``top``.
+    constraints : bytes or None
+        Pins and clocks in the family's format; None for a block on its own.
+    """
+
+    rtlil: bytes
+    constraints: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """A synthesised design in a folder, as ``top.json``."""
+
+    counts: Counts
+    seconds: float
+
+
+def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = None) -> Synthesis:
+    """Synthesise a design in ``folder``, which receives ``top.json`` and ``yosys.log``.
+
+    Also of use for a block on its own, as benchmarks do.
+
+    Parameters
+    ----------
+    rtlil : bytes
+        The design, whose top module is ``top``.
+    family : str
+        Of devices: "ecp5".
+    folder : Path
+        An existing folder.
+    yosys : Tool, optional
+        The one found by `find_yosys` when not given.
+
+    Raises
+    ------
+    ToolError
+        Yosys is missing or failed.
+    """
+    steps, tool = FAMILIES[family], yosys or find_yosys()
+    (folder / "top.il").write_bytes(rtlil)
+    (folder / "synthesise.ys").write_text(steps.synthesis_script(), encoding="utf-8")
+    start = time.monotonic()
+    with _step("synthesise", tool) as note:
+        tool.run(
+            ["-s", "synthesise.ys"],
+            cwd=folder,
+            log=folder / "yosys.log",
+            on_line=lambda line: note(line) if line[:1].isdigit() else None,
+        )
+    return Synthesis(
+        counts=steps.count_cells(folder / "cells.json"),
+        seconds=round(time.monotonic() - start, 2),
+    )
+
+
+def route(
+    synthesis: Synthesis,
+    *,
+    family: str,
+    device: str,
+    luts: int,
+    clock_mhz: float,
+    seed: int,
+    folder: Path,
+    constraints: bytes | None,
+    nextpnr: Tool | None = None,
+) -> Routed:
+    """Place and route what `synthesise` left in ``folder``, as ``top.config``.
+
+    Also of use for a block on its own: without ``constraints`` the ports are not pins.
+
+    Parameters
+    ----------
+    device : str
+        Options of nextpnr that name the device.
+    luts : int
+        How many LUTs the device has, by which the router is chosen.
+    clock_mhz : float
+        The clock asked for.
+
+    Raises
+    ------
+    ToolError
+        nextpnr is missing or failed.
+    """
+    steps, tool = FAMILIES[family], nextpnr or find_nextpnr(family)
+    arguments = steps.place_arguments(
+        device,
+        fill=synthesis.counts.lut / luts,
+        seed=seed,
+        constrained=constraints is not None,
+    )
+    if constraints is None:
+        arguments += ["--out-of-context", "--freq", f"{clock_mhz:g}"]
+    else:
+        (folder / steps.CONSTRAINTS).write_bytes(constraints)
+    expected = 2 + _SECONDS_PER_LUT * synthesis.counts.lut
+    with _step(
+        f"place and route {synthesis.counts.lut:,} LUTs, seed {seed} "
+        f"(about {_duration(expected)} of CPU time)",
+        tool,
+    ) as note:
+        tool.run(
+            arguments,
+            cwd=folder,
+            log=folder / "nextpnr.log",
+            on_line=lambda line: note(said) if (said := steps.route_note(line)) else None,
+        )
+    return steps.read_routed(folder / "routed.json", clock_mhz)
+
+
+def implement(
+    sources: Sources,
+    board: Board,
+    *,
+    clock_mhz: float,
+    seed: int = 1,
+    cache: Cache | None = None,
+) -> Implementation:
+    """Make a bitstream, or fetch it from the cache.
+
+    Parameters
+    ----------
+    sources : Sources
+        Design and constraints.
+    board : Board
+        Names the device, and its budget.
+    clock_mhz : float
+        The clock the design must reach.
+    seed : int
+        Of the placer.
+    cache : Cache, optional
+        The user's when not given.
+
+    Raises
+    ------
+    PlanError
+        The synthesised design exceeds the device, or the routed one misses the clock.
+    ToolError
+        A tool is missing or failed; its log is kept.
+    """
+    cache = cache or Cache()
+    tools = (find_yosys(), find_nextpnr(board.family), find_packer(board.family))
+    for tool in tools:
+        if tool.note:
+            cli.console.print(f"note: {tool.name}: {tool.note}", markup=False)
+    key = content_key(
+        FLOW_VERSION,
+        sources.rtlil,
+        sources.constraints or b"",
+        board.family,
+        board.device,
+        f"{clock_mhz:.6f}",
+        str(seed),
+        FAMILIES[board.family].synthesis_script(),
+        *(tool.identity for tool in tools),
+    )
+    entry = cache.lookup(key)
+    if entry is not None:
+        cached = _restore(entry, cached=True)
+        if cached is not None:
+            cli.console.print(f"bitstream found in the build cache ({key})", markup=False)
+            return cached
+    with cache.work(key) as folder:
+        _run_tools(sources, board, tools, clock_mhz=clock_mhz, seed=seed, folder=folder)
+        made = _restore(cache.keep(folder, key), cached=False)
+    assert made is not None, "the entry just written is readable"
+    return made
+
+
+def _run_tools(
+    sources: Sources,
+    board: Board,
+    tools: tuple[Tool, Tool, Tool],
+    *,
+    clock_mhz: float,
+    seed: int,
+    folder: Path,
+) -> None:
+    """Fill ``folder`` with ``top.bit``, ``result.json`` and logs, and nothing else."""
+    yosys, nextpnr, packer = tools
+    synthesis = synthesise(sources.rtlil, family=board.family, folder=folder, yosys=yosys)
+    check_fit(synthesis.counts, board)
+    start = time.monotonic()
+    routed = route(
+        synthesis,
+        family=board.family,
+        device=board.device,
+        luts=board.budget.lut,
+        clock_mhz=clock_mhz,
+        seed=seed,
+        folder=folder,
+        constraints=sources.constraints,
+        nextpnr=nextpnr,
+    )
+    placed = time.monotonic()
+    check_clock(routed, board, clock_mhz=clock_mhz, seed=seed)
+    with _step("pack", packer):
+        packer.run(FAMILIES[board.family].pack_arguments(), cwd=folder, log=folder / "ecppack.log")
+    if not (folder / "top.bit").is_file():
+        raise ToolError(
+            f"{packer.name} ended well but left no top.bit",
+            f"Read its log in {folder / 'ecppack.log'}",
+        )
+    result = {
+        "routed": asdict(routed),
+        "synthesised": asdict(synthesis.counts),
+        "seconds": {
+            "synthesise": synthesis.seconds,
+            "place_and_route": round(placed - start, 2),
+            "pack": round(time.monotonic() - placed, 2),
+        },
+        "tools": {tool.name: f"{tool.version} ({tool.kind})" for tool in tools},
+    }
+    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    constraints = FAMILIES[board.family].CONSTRAINTS
+    for name in ("top.il", "top.json", "top.config", "synthesise.ys", constraints):
+        (folder / name).unlink(missing_ok=True)
+
+
+def check_fit(counts: Counts, board: Board) -> None:
+    """Refuse a synthesised design that exceeds its device: nextpnr would go on placing.
+
+    Raises
+    ------
+    PlanError
+        Names the resource, by how much it is exceeded, and a size that would do.
+    """
+    over = [
+        (used / have if have else float("inf"), name, used, have)
+        for name, used in counts.summary().items()
+        if used > (have := getattr(board.budget, name))
+    ]
+    if not over:
+        return
+    _, name, used, have = max(over)
+    larger = [
+        other.size
+        for other in BOARDS.get(board.name, {}).values()
+        if all(used <= getattr(other.budget, n) for n, used in counts.summary().items())
+    ]
+    better = f"take --size {larger[0]}, or " if larger else ""
+    ask = f"{better}ask for fewer frames/s with --fps or a smaller --share"
+    raise PlanError(
+        f"The synthesised design does not fit the {board.title}: it needs {used:,} {name}, "
+        f"{used - have:,} more than the {have:,} there are",
+        ask[0].upper() + ask[1:],
+    )
+
+
+def check_clock(routed: Routed, board: Board, *, clock_mhz: float, seed: int) -> None:
+    """Refuse a routed design that is slower than its clock.
+
+    Raises
+    ------
+    PlanError
+        Says what was asked for, what was reached, and a clock to ask for.
+    """
+    # nextpnr counts in picoseconds: a clock just met may read 0.01 MHz short.
+    if routed.fmax_mhz >= clock_mhz * 0.9995:
+        return
+    slower = reachable_clock(board, routed.fmax_mhz)
+    ask = f"Ask for --clock {slower:g}, or try " if slower else "Try "
+    raise PlanError(
+        f"The clock is not met: {clock_mhz:g} MHz was asked for, and the routed design "
+        f"reaches {routed.fmax_mhz:g} MHz",
+        f"{ask}another placement with --seed {seed + 1}",
+    )
+
+
+def reachable_clock(board: Board, most_mhz: float) -> float | None:
+    """The greatest whole MHz up to ``most_mhz`` for which PLL and UART have a setting."""
+    for mhz in range(int(most_mhz), 0, -1):
+        try:
+            plan = board.clock_plan(mhz)
+            board.baud(plan.hz)
+        except UserError:
+            continue
+        if plan.hz <= most_mhz * 1e6:
+            return mhz
+    return None
+
+
+def _restore(entry: Path, *, cached: bool) -> Implementation | None:
+    """What a cache entry says; None when it is damaged."""
+    try:
+        result = json.loads((entry / "result.json").read_text(encoding="utf-8"))
+        return Implementation(
+            folder=entry,
+            routed=Routed(**result["routed"]),
+            synthesised=Counts(**result["synthesised"]),
+            seconds=dict(result["seconds"]),
+            tools=dict(result["tools"]),
+            cached=cached,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+@contextmanager
+def _step(description: str, tool: Tool) -> Iterator[Callable[[str], None]]:
+    """A progress line that says when a tool has first to be compiled."""
+    remark = f" ({tool.first_use})" if tool.first_use else ""
+    with cli.step(f"{description}, {tool.name} {tool.version}{remark}") as note:
+        yield note
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,72 @@
+"""The top of a board: clock, reset, pins and lamps around a design with a UART."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Elaboratable, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.cdc import FFSynchronizer
+
+from boards import Board, ClockPlan
+from hw.flow.run import FAMILIES, Sources
+
+__all__ = ["BoardTop", "elaborate"]
+
+
+class BoardTop(Elaboratable):
+    """A design on a board.
+
+    The heartbeat lamp blinks about once a second while the clock runs; the activity
+    lamp lights for about a twentieth of a second after each byte on the link.
+
+    Parameters
+    ----------
+    board : Board
+        The board.
+    clock : ClockPlan
+        Its clock; the design runs in the ``sync`` domain.
+    design : wiring.Component
+        With ports ``rx``, In(1), asynchronous and high when idle, and ``tx``, Out(1).
+    """
+
+    def __init__(self, board: Board, clock: ClockPlan, design: wiring.Component) -> None:
+        self._board = board
+        self._clock = clock
+        self._design = design
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.clock = self._board.clock_generator(self._clock)
+        m.submodules.design = design = self._design
+        # The wires of the modem's handshake stay unconnected: packets carry credits.
+        uart = platform.request("uart", 0, dir={"rts": "-", "dtr": "-"})
+        m.d.comb += [design.rx.eq(uart.rx.i), uart.tx.o.eq(design.tx)]
+
+        beat = Signal(range(self._clock.hz))
+        m.d.sync += beat.eq(beat + 1)
+        m.d.comb += platform.request(*self._board.heartbeat).o.eq(beat[-1])
+
+        # Both directions: the receiver's own synchroniser is inside the design.
+        received = Signal(init=1)
+        m.submodules.received = FFSynchronizer(uart.rx.i, received, init=1)
+        longest = self._clock.hz // 20
+        hold = Signal(range(longest + 1))
+        with m.If(~received | ~design.tx):
+            m.d.sync += hold.eq(longest)
+        with m.Elif(hold != 0):
+            m.d.sync += hold.eq(hold - 1)
+        m.d.comb += platform.request(*self._board.activity).o.eq(hold != 0)
+        return m
+
+
+def elaborate(board: Board, clock: ClockPlan, design: wiring.Component) -> Sources:
+    """RTLIL and constraints of ``design`` on ``board``.
+
+    The same input gives the same bytes: neither paths nor times are in them.
+    """
+    plan = board.platform().prepare(BoardTop(board, clock, design), "top", emit_src=False)
+    constraints = FAMILIES[board.family].CONSTRAINTS
+    return Sources(rtlil=_bytes(plan.files["top.il"]), constraints=_bytes(plan.files[constraints]))
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
