@@ -14,254 +14,13 @@ same conditions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import lcm
 from typing import Literal
 
-import numpy as np
-
-from hw.plan.windows import WindowWalk, places_needed
+from hw.plan.line_buffer import LineBufferConfig, at_least, lut_or_block
 from sw.errors import PlanError
 
 __all__ = ["HeadConfig", "LineBufferConfig", "PoolConfig", "WidthConfig"]
-
-
-def _at_least(what: str, low: int, **values: int) -> None:
-    for name, value in values.items():
-        if value < low:
-            raise PlanError(
-                f"{what}: {name} is {value}, must be at least {low}",
-                f"Give a {name} of {low} or more",
-            )
-
-
-def _power_of_two(value: int) -> int:
-    """The least power of two that is not below ``value``."""
-    return 1 << max(0, value - 1).bit_length()
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineBufferConfig:
-    """Windows of a feature map, as the systolic array wants them.
-
-    For each output pixel in raster order, ``repeats`` times over, the block emits
-    the ``kernel`` window of the source map: elements in (ky, kx, channel) order,
-    channel fastest, `simd` a beat, with ``pad_code`` in every lane that lies
-    outside the map. A dense layer is a 1x1 map with a 1x1 kernel.
-
-    ``simd`` dividing ``channels`` gives *serial* mode, one tap's lanes a beat;
-    the input then has `simd` lanes too. Otherwise `simd` must divide the window,
-    and *parallel* mode takes a pixel a beat. Where there is nothing to do (a 1x1
-    kernel, no stride, no padding, ``repeats == 1``) the mode is *wire*.
-
-    Parameters
-    ----------
-    height, width, channels : shape of the source map
-    lane_bits : bits of a code
-    kernel, stride : (rows, columns)
-    top, left, bottom, right : padding; less than the kernel in that direction
-    pad_code : the code that stands in it
-    simd : lanes of an output beat
-    repeats : times each window is emitted, the consumer's neuron folds
-
-    Raises
-    ------
-    PlanError
-        If a value is out of range or `simd` divides neither channels nor window.
-    """
-
-    height: int
-    width: int
-    channels: int
-    lane_bits: int
-    kernel: tuple[int, int] = (1, 1)
-    stride: tuple[int, int] = (1, 1)
-    top: int = 0
-    left: int = 0
-    bottom: int = 0
-    right: int = 0
-    pad_code: int = 0
-    simd: int
-    repeats: int = 1
-
-    def __post_init__(self) -> None:
-        (kh, kw), (sy, sx) = self.kernel, self.stride
-        _at_least(
-            "line buffer", 1, height=self.height, width=self.width, channels=self.channels,
-            lane_bits=self.lane_bits, simd=self.simd, repeats=self.repeats,
-            kernel_height=kh, kernel_width=kw, stride_y=sy, stride_x=sx,
-        )  # fmt: skip
-        for side, limit in (("top", kh), ("bottom", kh), ("left", kw), ("right", kw)):
-            value = getattr(self, side)
-            if not 0 <= value < limit:
-                raise PlanError(
-                    f"line buffer: {side} padding is {value}, with a kernel of {kh}x{kw} it must "
-                    f"be 0 to {limit - 1}",
-                    "Reduce the padding, which is wider than the kernel sees",
-                )
-        rows, columns = self.height + self.top + self.bottom, self.width + self.left + self.right
-        if kh > rows or kw > columns:
-            raise PlanError(
-                f"line buffer: the kernel is {kh}x{kw}, the padded map only {rows}x{columns}",
-                "Use a smaller kernel or more padding",
-            )
-        if not 0 <= self.pad_code < 1 << self.lane_bits:
-            raise PlanError(
-                f"line buffer: pad_code is {self.pad_code}, must be 0 to "
-                f"{(1 << self.lane_bits) - 1} in lanes of {self.lane_bits} bits",
-                "Give a code that fits a lane",
-            )
-        if self.fan_in % self.simd:
-            raise PlanError(
-                f"line buffer: simd is {self.simd}, must divide the window's {self.fan_in} elements",
-                "Choose a divisor of the fan-in",
-            )
-
-    @property
-    def fan_in(self) -> int:
-        """Elements of a window, K."""
-        return self.kernel[0] * self.kernel[1] * self.channels
-
-    @property
-    def mode(self) -> Literal["wire", "serial", "parallel"]:
-        if self.channels % self.simd:
-            return "parallel"
-        padded = self.top or self.left or self.bottom or self.right
-        if self.kernel == self.stride == (1, 1) and self.repeats == 1 and not padded:
-            return "wire"
-        return "serial"
-
-    @property
-    def i_lanes(self) -> int:
-        """Lanes of an input beat."""
-        return self.channels if self.mode == "parallel" else self.simd
-
-    @property
-    def output_height(self) -> int:
-        padded = self.height + self.top + self.bottom
-        return (padded - self.kernel[0]) // self.stride[0] + 1
-
-    @property
-    def output_width(self) -> int:
-        padded = self.width + self.left + self.right
-        return (padded - self.kernel[1]) // self.stride[1] + 1
-
-    @property
-    def window_beats(self) -> int:
-        """Output beats of one window, once."""
-        return self.fan_in // self.simd
-
-    @property
-    def fold(self) -> int:
-        """Output beats of one window with its repetitions."""
-        return self.window_beats * self.repeats
-
-    @property
-    def pixel_beats(self) -> int:
-        """Input beats of a pixel."""
-        return self.channels // self.i_lanes
-
-    @property
-    def input_beats(self) -> int:
-        """Input beats of a frame."""
-        return self.height * self.width * self.pixel_beats
-
-    @property
-    def output_beats(self) -> int:
-        """Output beats of a frame."""
-        return self.output_height * self.output_width * self.fold
-
-    @cached_property
-    def walk(self) -> WindowWalk:
-        """The windows of a frame as the schedule sees them."""
-        (kh, kw), (sy, sx) = self.kernel, self.stride
-        oy, ox = np.divmod(np.arange(self.output_height * self.output_width), self.output_width)
-        y, x = oy * sy - self.top, ox * sx - self.left
-        row = self.width * self.pixel_beats
-        bottom, right = np.minimum(y + kh, self.height) - 1, np.minimum(x + kw, self.width)
-        service = np.full(len(oy), self.fold)
-        if self.mode == "parallel":
-            # A window's new columns are fetched while its predecessor is emitted:
-            # all of them at the start of a row.
-            first = y * row
-            service = np.maximum(service, np.where(ox == 0, kw, min(sx, kw)))
-        else:
-            first = (y * self.width + x) * self.pixel_beats
-        return WindowWalk(
-            first=first,
-            end=bottom * row + right * self.pixel_beats,
-            service=service,
-            beats=self.input_beats,
-            row=row,
-        )
-
-    @cached_property
-    def rows(self) -> int:
-        """Parallel mode: rows of the map that are held, a power of two."""
-        held = -(-places_needed(self.walk) // self.width) + 1
-        return max(_power_of_two(held), self.banks)
-
-    @property
-    def banks(self) -> int:
-        """Parallel mode: memories that a column of the window is fetched from at once."""
-        return _power_of_two(self.kernel[0])
-
-    @cached_property
-    def depth(self) -> int:
-        """Words of a memory, a power of two; 0 where there is none."""
-        if self.mode == "wire":
-            return 0
-        if self.mode == "serial":
-            return max(2, _power_of_two(places_needed(self.walk)))
-        return self.rows // self.banks * _power_of_two(self.width)
-
-    @property
-    def memory_bits(self) -> int:
-        """Bits of all memories together."""
-        banks = self.banks if self.mode == "parallel" else 1
-        return banks * self.depth * self.i_lanes * self.lane_bits
-
-    @property
-    def memory(self) -> Literal["lut", "block"]:
-        """What the memories are made of: block RAM where they are deep."""
-        return "block" if self.depth > 32 else "lut"
-
-    @property
-    def cycles_per_frame(self) -> int:
-        return self.walk.period
-
-    @cached_property
-    def latency_cycles(self) -> int:
-        if self.mode == "wire":
-            return self.window_beats - 1
-        if self.mode == "parallel":
-            return _parallel_latency(self)
-        return _serial_latency(self)
-
-
-def _serial_latency(config: LineBufferConfig) -> int:
-    """Taps in padding are emitted before the frame; the rest wait for their words."""
-    time = -1
-    for ky in range(config.kernel[0]):
-        for kx in range(config.kernel[1]):
-            y, x = ky - config.top, kx - config.left
-            inside = 0 <= y < config.height and 0 <= x < config.width
-            for beat in range(config.pixel_beats):
-                time += 1
-                if inside:
-                    word = (y * config.width + x) * config.pixel_beats + beat
-                    # Written in its own cycle, read in the next.
-                    time = max(time, word + 1)
-                else:
-                    time = max(time, 0)
-    return time + 2
-
-
-def _parallel_latency(config: LineBufferConfig) -> int:
-    row = min(config.kernel[0] - config.top, config.height) - 1
-    column = min(config.kernel[1] - config.left, config.width) - 1
-    behind = config.kernel[1] - config.left - 1 - column
-    return row * config.width + column + 1 + behind + 3 + config.window_beats - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,7 +50,7 @@ class PoolConfig:
 
     def __post_init__(self) -> None:
         (ph, pw), (sy, sx) = self.size, self.stride
-        _at_least(
+        at_least(
             "pool", 1, height=self.height, width=self.width, channels=self.channels,
             lane_bits=self.lane_bits, lanes=self.lanes, size_y=ph, size_x=pw,
         )  # fmt: skip
@@ -333,7 +92,7 @@ class PoolConfig:
     @property
     def memory(self) -> Literal["lut", "block"]:
         """What the row memory is made of."""
-        return "block" if self.depth > 64 else "lut"
+        return lut_or_block(self.depth, self.lanes * self.lane_bits)
 
     @property
     def cycles_per_frame(self) -> int:
@@ -369,7 +128,7 @@ class WidthConfig:
     lane_bits: int
 
     def __post_init__(self) -> None:
-        _at_least(
+        at_least(
             "width converter", 1,
             i_lanes=self.i_lanes, o_lanes=self.o_lanes, lane_bits=self.lane_bits,
         )  # fmt: skip
@@ -431,7 +190,7 @@ class HeadConfig:
     score_bits: int
 
     def __post_init__(self) -> None:
-        _at_least(
+        at_least(
             "head", 1, elements=self.elements, lanes=self.lanes, match_bits=self.match_bits,
             step=self.step, score_bits=self.score_bits,
         )  # fmt: skip

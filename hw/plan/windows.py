@@ -18,9 +18,6 @@ The argument, in numbered steps:
    running maximum over the windows of the frame and of the frame before it.
 4. At ``e(n)`` the places before the first one that window n + 1 needs become free.
    The most that is held at any such moment is what the memory must hold.
-5. A producer that delivers in bursts, such as a pool, which is silent for a row
-   and then emits one, is later than step 2's by up to one row. One more row of
-   places makes up for it.
 """
 
 from __future__ import annotations
@@ -30,11 +27,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WindowWalk", "places_needed"]
+__all__ = ["WindowWalk"]
 
 #: Cycles from writing a beat until it can be read, and from reading the last of
 #: a window until its place is seen to be free: registers of the block itself.
-_LATE = 6
+_LATE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,34 +46,44 @@ class WindowWalk:
         the window is complete
     service : cycles that the consumer takes for the window
     beats : input beats in a frame
-    row : input beats in a row of the map
+    release : cycles before its end at which a window begins to free a place a
+        cycle; 0 where it frees all of them at its end
     """
 
     first: NDArray[np.int64]
     end: NDArray[np.int64]
     service: NDArray[np.int64]
     beats: int
-    row: int
+    release: int = 0
 
     @property
     def period(self) -> int:
         """Cycles per frame with a memory that is large enough."""
         return max(self.beats, int(self.service.sum()))
 
+    @property
+    def lead(self) -> int:
+        """The most places by which a window's first one is ahead of what is written."""
+        following = np.append(self.first[1:], self.first[0] + self.beats)
+        return max(0, int((following - self.end).max()))
 
-def places_needed(walk: WindowWalk) -> int:
-    """Places with which the period of ``walk`` is reached; see the module's text."""
-    pace = walk.period / walk.beats
-    done = np.cumsum(walk.service)
-    before = done - walk.service
-    arrival = walk.end * pace + _LATE
-    # The first pass starts from nothing; a second knows when the frame before
-    # it ended, and a third would repeat the second.
-    earlier = -np.inf
-    ends = done
-    for _ in range(2):
-        ready = np.maximum(arrival - before, earlier)
-        ends = done + np.maximum.accumulate(ready)
-        earlier = ends[-1] - walk.period
-    written = np.ceil((ends + _LATE) / pace).astype(np.int64)
-    return int((written - walk.first).max()) + walk.row
+    def written(self) -> NDArray[np.int64]:
+        """Beats of the frame written, at most, when each window frees its places."""
+        pace = self.period / self.beats
+        done = np.cumsum(self.service)
+        arrival = self.end * pace + _LATE - (done - self.service)
+        # The first pass starts from nothing; a second knows when the frame before
+        # it ended, and a third would repeat the second.
+        ends, earlier = done, -np.inf
+        for _ in range(2):
+            ends = done + np.maximum.accumulate(np.maximum(arrival, earlier))
+            earlier = ends[-1] - self.period
+        return np.ceil((ends - self.release + _LATE) / pace).astype(np.int64)
+
+    def places(self) -> int:
+        """Places needed where each is freed on its own."""
+        return int((self.written() - self.first).max())
+
+    def rows(self, row: int) -> int:
+        """Rows of ``row`` places needed where a row is taken and freed as one."""
+        return int(((self.written() - 1) // row - self.first // row).max()) + 1

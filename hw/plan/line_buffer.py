@@ -1,0 +1,317 @@
+"""Config of the line buffer; import it from `hw.plan.stream`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from hw.plan.windows import WindowWalk
+from sw.errors import PlanError
+
+__all__ = ["LineBufferConfig", "at_least", "lut_or_block"]
+
+
+def at_least(what: str, low: int, **values: int) -> None:
+    """Refuse the first of ``values`` that is below ``low``."""
+    for name, value in values.items():
+        if value < low:
+            raise PlanError(
+                f"{what}: {name} is {value}, must be at least {low}",
+                f"Give a {name} of {low} or more",
+            )
+
+
+def lut_or_block(depth: int, bits: int) -> Literal["lut", "block"]:
+    """What a memory is best made of.
+
+    A DPR16X4, 16 words of 4 bits, takes six LUT sites, and every doubling of the
+    depth a multiplexer; a block RAM of 36 bits is taken for what would cost more
+    than 160 sites. Devices have some 400 LUTs to a block RAM, but weights need
+    block RAMs more.
+    """
+    pages = -(-depth // 16)
+    sites = 6 * pages * -(-bits // 4) + bits * (pages - 1) * 2 // 3
+    return "lut" if sites <= 160 * -(-bits // 36) else "block"
+
+
+def _power_of_two(value: int) -> int:
+    """The least power of two that is not below ``value``."""
+    return 1 << max(0, value - 1).bit_length()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineBufferConfig:
+    """Windows of a feature map, as the systolic array wants them.
+
+    For each output pixel in raster order, ``repeats`` times over, the block emits
+    the ``kernel`` window of the source map: elements in (ky, kx, channel) order,
+    channel fastest, `simd` a beat, with ``pad_code`` in every lane that lies
+    outside the map. A dense layer is a 1x1 map with a 1x1 kernel.
+
+    ``simd`` dividing ``channels`` gives *serial* mode, one tap's lanes a beat;
+    the input then has `simd` lanes too. Otherwise `simd` must divide the window,
+    and *parallel* mode takes a pixel a beat. Where there is nothing to do (a 1x1
+    kernel, no stride, no padding, ``repeats == 1``) the mode is *wire*.
+
+    Parameters
+    ----------
+    height, width, channels : shape of the source map
+    lane_bits : bits of a code
+    kernel, stride : (rows, columns)
+    top, left, bottom, right : padding; less than the kernel in that direction
+    pad_code : the code that stands in it
+    simd : lanes of an output beat
+    repeats : times each window is emitted, the consumer's neuron folds
+
+    Raises
+    ------
+    PlanError
+        If a value is out of range or `simd` divides neither channels nor window.
+    """
+
+    height: int
+    width: int
+    channels: int
+    lane_bits: int
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+    pad_code: int = 0
+    simd: int
+    repeats: int = 1
+
+    def __post_init__(self) -> None:
+        (kh, kw), (sy, sx) = self.kernel, self.stride
+        at_least(
+            "line buffer", 1, height=self.height, width=self.width, channels=self.channels,
+            lane_bits=self.lane_bits, simd=self.simd, repeats=self.repeats,
+            kernel_height=kh, kernel_width=kw, stride_y=sy, stride_x=sx,
+        )  # fmt: skip
+        for side, limit in (("top", kh), ("bottom", kh), ("left", kw), ("right", kw)):
+            value = getattr(self, side)
+            if not 0 <= value < limit:
+                raise PlanError(
+                    f"line buffer: {side} padding is {value}, with a kernel of {kh}x{kw} it must "
+                    f"be 0 to {limit - 1}",
+                    "Reduce the padding, which is wider than the kernel sees",
+                )
+        rows, columns = self.height + self.top + self.bottom, self.width + self.left + self.right
+        if kh > rows or kw > columns:
+            raise PlanError(
+                f"line buffer: the kernel is {kh}x{kw}, the padded map only {rows}x{columns}",
+                "Use a smaller kernel or more padding",
+            )
+        if not 0 <= self.pad_code < 1 << self.lane_bits:
+            raise PlanError(
+                f"line buffer: pad_code is {self.pad_code}, must be 0 to "
+                f"{(1 << self.lane_bits) - 1} in lanes of {self.lane_bits} bits",
+                "Give a code that fits a lane",
+            )
+        if self.fan_in % self.simd:
+            raise PlanError(
+                f"line buffer: simd is {self.simd}, must divide the "
+                f"window's {self.fan_in} elements",
+                "Choose a divisor of the fan-in",
+            )
+
+    @property
+    def fan_in(self) -> int:
+        """Elements of a window, K."""
+        return self.kernel[0] * self.kernel[1] * self.channels
+
+    @property
+    def mode(self) -> Literal["wire", "serial", "parallel"]:
+        if self.channels % self.simd:
+            return "parallel"
+        padded = self.top or self.left or self.bottom or self.right
+        if self.kernel == self.stride == (1, 1) and self.repeats == 1 and not padded:
+            return "wire"
+        return "serial"
+
+    @property
+    def i_lanes(self) -> int:
+        """Lanes of an input beat."""
+        return self.channels if self.mode == "parallel" else self.simd
+
+    @property
+    def output_height(self) -> int:
+        padded = self.height + self.top + self.bottom
+        return (padded - self.kernel[0]) // self.stride[0] + 1
+
+    @property
+    def output_width(self) -> int:
+        padded = self.width + self.left + self.right
+        return (padded - self.kernel[1]) // self.stride[1] + 1
+
+    @property
+    def window_beats(self) -> int:
+        """Output beats of one window, once."""
+        return self.fan_in // self.simd
+
+    @property
+    def fold(self) -> int:
+        """Output beats of one window with its repetitions."""
+        return self.window_beats * self.repeats
+
+    @property
+    def pixel_beats(self) -> int:
+        """Input beats of a pixel."""
+        return self.channels // self.i_lanes
+
+    @property
+    def input_beats(self) -> int:
+        """Input beats of a frame."""
+        return self.height * self.width * self.pixel_beats
+
+    @property
+    def output_beats(self) -> int:
+        """Output beats of a frame."""
+        return self.output_height * self.output_width * self.fold
+
+    @property
+    def outside_rows(self) -> dict[int, tuple[bool, ...]]:
+        """For output rows whose window leaves the map: whether row ky of it is outside."""
+        return _outside(self.output_height, self.kernel[0], self.stride[0], self.top, self.height)
+
+    @property
+    def outside_columns(self) -> dict[int, tuple[bool, ...]]:
+        """For output columns whose window leaves the map: whether column kx of it is outside."""
+        return _outside(self.output_width, self.kernel[1], self.stride[1], self.left, self.width)
+
+    @cached_property
+    def walk(self) -> WindowWalk:
+        """The windows of a frame as the schedule sees them."""
+        (kh, kw), (sy, sx) = self.kernel, self.stride
+        oy, ox = np.divmod(np.arange(self.output_height * self.output_width), self.output_width)
+        y, x = oy * sy - self.top, ox * sx - self.left
+        row = self.width * self.pixel_beats
+        bottom, right = np.minimum(y + kh, self.height) - 1, np.minimum(x + kw, self.width)
+        service = np.full(len(oy), self.fold)
+        if self.mode == "parallel":
+            # A window's new columns are fetched while its predecessor is emitted:
+            # all of them at the start of a row.
+            first = y * row
+            service = np.maximum(service, np.where(ox == 0, kw, min(sx, kw)))
+        else:
+            first = (y * self.width + x) * self.pixel_beats
+        return WindowWalk(
+            first=first,
+            end=bottom * row + right * self.pixel_beats,
+            service=service,
+            beats=self.input_beats,
+            release=self.window_beats - 1 if self.single and self.mode == "serial" else 0,
+        )
+
+    @property
+    def single(self) -> bool:
+        """Whether a frame is one window, as in a dense layer."""
+        return self.output_height == self.output_width == 1
+
+    @property
+    def banks(self) -> int:
+        """Parallel mode: memories that a column of the window is fetched from at once."""
+        return _power_of_two(self.kernel[0])
+
+    @cached_property
+    def depth(self) -> int:
+        """Words of a memory, a power of two; 0 where there is none.
+
+        Serial mode: what the schedule needs, and but for a single window, which
+        has room for a frame more anyhow, another row: a producer that is silent
+        for a row and then emits one, such as a pool, must not starve the consumer.
+        Parallel mode: whole rows, `banks` of them for each in a memory.
+        """
+        if self.mode == "wire":
+            return 0
+        if self.mode == "serial":
+            slack = 0 if self.single else max(4, self.width * self.pixel_beats)
+            return max(4, _power_of_two(self.walk.places() + slack))
+        return self.rows // self.banks * _power_of_two(self.width)
+
+    @cached_property
+    def rows(self) -> int:
+        """Parallel mode: rows of the map that are held, a power of two."""
+        return max(_power_of_two(self.walk.rows(self.width)), self.banks)
+
+    @cached_property
+    def address_bits(self) -> int:
+        """Serial mode: bits in which written and read places are told apart.
+
+        Places are counted on and on; the reader may be ahead of the writer by the
+        `lead` and a window, and behind it by the depth.
+        """
+        row = self.width * self.pixel_beats
+        span = self.kernel[0] * row + self.kernel[1] * self.pixel_beats
+        return max(self.walk.lead + span, self.depth).bit_length() + 1
+
+    @property
+    def row_bits(self) -> int:
+        """Parallel mode: the same for rows."""
+        lead = -(-self.walk.lead // self.width) + self.kernel[0]
+        return max(lead, self.rows).bit_length() + 1
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of all memories together."""
+        banks = self.banks if self.mode == "parallel" else 1
+        return banks * self.depth * self.i_lanes * self.lane_bits
+
+    @property
+    def memory(self) -> Literal["lut", "block"]:
+        """What the memories are made of."""
+        return lut_or_block(self.depth, self.i_lanes * self.lane_bits)
+
+    @property
+    def cycles_per_frame(self) -> int:
+        return self.walk.period
+
+    @cached_property
+    def latency_cycles(self) -> int:
+        if self.mode == "wire":
+            return self.window_beats - 1
+        if self.mode == "parallel":
+            return _parallel_latency(self)
+        return _serial_latency(self)
+
+
+def _outside(
+    outputs: int, kernel: int, stride: int, before: int, size: int
+) -> dict[int, tuple[bool, ...]]:
+    """Positions 0 to ``outputs`` - 1 at which taps of the kernel are not in the map."""
+    table = {}
+    for out in range(outputs):
+        taps = tuple(not 0 <= out * stride - before + k < size for k in range(kernel))
+        if any(taps):
+            table[out] = taps
+    return table
+
+
+def _serial_latency(config: LineBufferConfig) -> int:
+    """Taps in padding are emitted before the frame; the rest wait for their words."""
+    time = -1
+    for ky in range(config.kernel[0]):
+        for kx in range(config.kernel[1]):
+            y, x = ky - config.top, kx - config.left
+            inside = 0 <= y < config.height and 0 <= x < config.width
+            for beat in range(config.pixel_beats):
+                time += 1
+                if inside:
+                    word = (y * config.width + x) * config.pixel_beats + beat
+                    # Written in its own cycle, read in the next.
+                    time = max(time, word + 1)
+                else:
+                    time = max(time, 0)
+    return time + 2
+
+
+def _parallel_latency(config: LineBufferConfig) -> int:
+    row = min(config.kernel[0] - config.top, config.height) - 1
+    column = min(config.kernel[1] - config.left, config.width) - 1
+    behind = config.kernel[1] - config.left - 1 - column
+    return row * config.width + column + 1 + behind + 3 + config.window_beats - 1
