@@ -30,6 +30,7 @@ How thresholds are moved (docs/architecture.md section 1, here with border class
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,7 +161,7 @@ class HeadStage:
     elements: int
     match_bits: int
     step: int
-    kind: str
+    kind: Literal["raw", "argmax"]
     score_bits: int
     constants: NDArray[np.int64] = field(repr=False)
 

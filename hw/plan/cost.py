@@ -1,0 +1,308 @@
+"""Area model: LUT sites, flip-flops, block RAMs and DSPs of each block.
+
+LUTs are nextpnr's TRELLIS_COMB sites after packing, carry chains included. The
+coefficients are fitted to the out-of-context place and route of
+``benchmarks/size.py`` (tests/baselines/size.json); `docs/planner.md` tells how,
+and how far off they are. Block RAM is counted, not fitted: a memory of a given
+width and depth takes what Yosys maps it to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import ceil
+from typing import Protocol
+
+from hw.plan.array import ArrayConfig, MatchSumConfig, ThresholdConfig
+from hw.plan.quantise import QuantiseConfig
+from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
+from sw.errors import PlanError
+
+__all__ = [
+    "FIXED",
+    "Budget",
+    "Cost",
+    "Share",
+    "array_cost",
+    "block_rams",
+    "head_cost",
+    "line_buffer_cost",
+    "pool_cost",
+    "quantise_cost",
+    "rom_luts",
+    "width_cost",
+]
+
+#: (width, depth) of an ECP5 block RAM (DP16KD).
+BLOCK_RAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+
+#: LUT sites that the two ends of a carry chain take.
+CHAIN_ENDS = 1.3
+
+#: LUT sites of a 16 x 4 distributed RAM.
+LUT_RAM_SITES = 6
+
+#: Sites and flip-flops of counters and handshakes.
+ARRAY_CONTROL = 60
+FIFO_CONTROL = 30
+LINE_BUFFER_CONTROL = 60
+POOL_CONTROL = 40
+
+RESOURCES = ("lut", "ff", "bram", "dsp")
+
+
+class Budget(Protocol):
+    """What a device holds (`boards.DeviceBudget` is one)."""
+
+    @property
+    def lut(self) -> int: ...
+    @property
+    def ff(self) -> int: ...
+    @property
+    def bram(self) -> int: ...
+    @property
+    def dsp(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Area of a block or of a whole design."""
+
+    lut: int = 0
+    ff: int = 0
+    bram: int = 0
+    dsp: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            lut=self.lut + other.lut,
+            ff=self.ff + other.ff,
+            bram=self.bram + other.bram,
+            dsp=self.dsp + other.dsp,
+        )
+
+    def summary(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in RESOURCES}
+
+
+#: Link, clock and reset: everything outside the core.
+FIXED = Cost(lut=1800, ff=1400, bram=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """Part of a device that the planner may fill, by its own prediction.
+
+    The default leaves room for the router, which slows down and loses clock in a
+    full device, and for the error of the area model. Block RAM is counted and not
+    estimated, so nearly all of it may be used.
+    """
+
+    lut: float = 0.6
+    ff: float = 0.6
+    bram: float = 0.9
+    dsp: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in RESOURCES:
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise PlanError(
+                    f"the share of {name} is {value}; it must be above 0 and at most 1",
+                    "Give a share such as 0.6",
+                )
+
+    @classmethod
+    def of(cls, value: Share | float | None) -> Share:
+        """A share from what a caller may pass: a number stands for LUTs and flip-flops."""
+        if value is None:
+            return cls()
+        return value if isinstance(value, Share) else cls(lut=value, ff=value)
+
+    def usable(self, budget: Budget) -> Cost:
+        """The most that may be used, rounded down."""
+        return Cost(**{n: int(getattr(budget, n) * getattr(self, n)) for n in RESOURCES})
+
+
+@cache
+def block_rams(width: int, depth: int) -> int:
+    """Block RAMs of a memory of ``depth`` words of ``width`` bits."""
+    return min(ceil(width / w) * ceil(depth / d) for w, d in BLOCK_RAM_SHAPES)
+
+
+@cache
+def rom_luts(width: int, depth: int) -> int:
+    """LUTs of a read-only memory in logic: a LUT4 holds 16 bits, and a mux joins them."""
+    if depth <= 1:
+        return 0
+    blocks = ceil(depth / 16)
+    return ceil(width * (blocks + 0.5 * (blocks - 1)))
+
+
+def adder(bits: int) -> float:
+    """LUT sites of a carry chain: a site a bit, in pairs, and its ends."""
+    return 2 * ceil(bits / 2) + CHAIN_ENDS
+
+
+def _count_luts(lanes: int) -> int:
+    """LUTs of `hw.blocks.popcount`'s counter: see its ``_count``."""
+    if lanes <= 2:
+        return lanes
+    middle = (lanes - 1) // 2
+    width = max(middle.bit_length(), (lanes - 1 - middle).bit_length())
+    return _count_luts(middle) + _count_luts(lanes - 1 - middle) + 2 * width
+
+
+@cache
+def match_sum_cost(config: MatchSumConfig) -> tuple[float, float]:
+    """LUT sites and flip-flops of one match sum, level by level as it is built."""
+    bits, counters, carries = config.lane_bits, config.counters, config.carries
+    if bits == 1:
+        counted = config.simd - carries
+        sizes = [len(range(c, counted, counters)) for c in range(counters)]
+        luts = float(sum(_count_luts(size) for size in sizes) + carries)
+        flip_flops = float(sum(size.bit_length() for size in sizes) + carries)
+        numbers = sizes
+    else:
+        luts, flip_flops = float(config.simd * bits), 0.0
+        numbers = [2**bits - 1] * config.simd
+        numbers, more_luts, more_ffs, _ = _add_level(numbers, 0)
+        luts, flip_flops = luts + more_luts, flip_flops + more_ffs
+    while len(numbers) > 1:
+        numbers, more_luts, more_ffs, carries = _add_level(numbers, carries)
+        luts, flip_flops = luts + more_luts, flip_flops + more_ffs
+    return luts, flip_flops
+
+
+def _add_level(numbers: list[int], carries: int) -> tuple[list[int], float, float, int]:
+    """One level of ripple adders: maxima after it, LUT sites, flip-flops, carries left."""
+    added, luts, flip_flops = [], 0.0, 0
+    for left, right in zip(numbers[0::2], numbers[1::2], strict=False):
+        carry = min(1, carries)
+        carries -= carry
+        added.append(left + right + carry)
+        luts += adder(added[-1].bit_length() + carry)
+    if len(numbers) % 2:
+        added.append(numbers[-1])
+    flip_flops = sum(maximum.bit_length() for maximum in added) + carries
+    return added, luts, flip_flops, carries
+
+
+def array_cost(config: ArrayConfig) -> Cost:
+    """Systolic array: PEs, weight memories, thresholds, hop registers, output FIFO."""
+    luts, flip_flops = match_sum_cost(config.match_sum)
+    bits, rows, hops = config.match_bits, config.rows, config.hops
+    weights, folds = config.weights, config.synapse_folds
+    luts += adder(bits + 1) if folds > 1 or config.match_sum.carries else 0
+    flip_flops += bits * (2 if folds > 1 else 1)
+    luts, flip_flops, blocks = rows * luts, rows * flip_flops, 0
+    if weights.depth > 1:
+        flip_flops += hops * weights.width
+        if weights.memory == "block":
+            blocks += hops * block_rams(weights.width, weights.depth)
+        else:
+            luts += hops * rom_luts(weights.width, weights.depth)
+            flip_flops += hops * (weights.depth - 1).bit_length()
+    if config.thresholds is not None:
+        more = _threshold_cost(config.thresholds, config)
+        luts, flip_flops, blocks = luts + more[0], flip_flops + more[1], blocks + more[2]
+    # The first two delays belong to the weights' latency; control hops along.
+    delays = hops + 1
+    flip_flops += delays * config.simd * config.lane_bits
+    flip_flops += hops * ((weights.depth - 1).bit_length() + 2)
+    word = rows * config.out_bits
+    luts += fifo_luts(word, config.fifo_depth) + ARRAY_CONTROL
+    flip_flops += word * (1 + (hops - 1) / (2 * config.segment)) + ARRAY_CONTROL
+    return count(lut=luts, ff=flip_flops, bram=blocks)
+
+
+def _threshold_cost(config: ThresholdConfig, array: ArrayConfig) -> tuple[float, float, int]:
+    depth = config.classes * array.neuron_folds
+    width = config.levels * config.match_bits + 1
+    luts = config.levels * adder(config.match_bits) + (
+        config.levels * 1.5 if config.levels > 1 else 1
+    )
+    flip_flops = config.out_bits + (config.levels + 1 if config.levels > 1 else 0)
+    blocks = 0
+    if depth > 1:
+        flip_flops += width
+        if config.memory == "block":
+            blocks = array.rows * block_rams(width, depth)
+        else:
+            luts += rom_luts(width, depth)
+            flip_flops += (depth - 1).bit_length()
+    hop_bits = array.hops * (depth - 1).bit_length()
+    return array.rows * luts, array.rows * flip_flops + hop_bits, blocks
+
+
+def fifo_luts(width: int, depth: int) -> float:
+    """LUT sites of an output FIFO in distributed RAM."""
+    return ceil(width / 4) * ceil(depth / 16) * LUT_RAM_SITES + FIFO_CONTROL
+
+
+def memory_cost(width: int, depth: int, kind: str) -> tuple[float, int]:
+    """LUT sites and block RAMs of a memory that is written and read."""
+    if kind == "block":
+        return 0.0, block_rams(width, depth)
+    return ceil(width / 4) * ceil(depth / 16) * LUT_RAM_SITES, 0
+
+
+@cache
+def line_buffer_cost(config: LineBufferConfig) -> Cost:
+    """Line buffer: memories, window registers in parallel mode, counters."""
+    if config.mode == "wire":
+        return Cost()
+    word = config.i_lanes * config.lane_bits
+    out = config.simd * config.lane_bits
+    address = config.depth.bit_length()
+    if config.mode == "serial":
+        luts, blocks = memory_cost(word, config.depth, config.memory)
+        luts += out + 12 * address + LINE_BUFFER_CONTROL
+        return count(lut=luts, ff=2 * out + 8 * address + LINE_BUFFER_CONTROL, bram=blocks)
+    luts, blocks = memory_cost(word, config.depth, config.memory)
+    luts, blocks = luts * config.banks, blocks * config.banks
+    window = config.fan_in * config.lane_bits
+    luts += 2 * window + 12 * address + LINE_BUFFER_CONTROL
+    return count(lut=luts, ff=2.2 * window + 8 * address + LINE_BUFFER_CONTROL, bram=blocks)
+
+
+@cache
+def pool_cost(config: PoolConfig) -> Cost:
+    """Pool: a comparison a lane, a row of partial results."""
+    word = config.lanes * config.lane_bits
+    luts, blocks = memory_cost(word, config.depth, config.memory)
+    compare = 2.0 * word if config.lane_bits == 1 else 5.0 * word
+    return count(lut=luts + compare + POOL_CONTROL, ff=3 * word + POOL_CONTROL, bram=blocks)
+
+
+@cache
+def width_cost(config: WidthConfig) -> Cost:
+    """Width converter: two registers of a whole group of beats, a mux on either side."""
+    if config.i_lanes == config.o_lanes:
+        return Cost()
+    group = config.block_lanes * config.lane_bits
+    return count(lut=1.3 * group + 20, ff=2 * group + 20)
+
+
+@cache
+def head_cost(config: HeadConfig) -> Cost:
+    """Head: the beat's shift register, constants, an adder, and argmax's comparison."""
+    word = config.lanes * config.match_bits
+    luts = word + 2 * adder(config.score_bits) + rom_luts(config.score_bits, config.elements) + 20
+    flip_flops = word + 4 * config.score_bits + 20
+    return count(lut=luts, ff=flip_flops)
+
+
+@cache
+def quantise_cost(config: QuantiseConfig) -> Cost:
+    """Comparison of each lane with each level."""
+    per_lane = config.levels * (adder(config.lane_bits + 1) + 1)
+    per_lane += rom_luts(config.levels * (config.lane_bits + 1), config.folds)
+    luts = config.lanes * per_lane + 10
+    return count(lut=luts, ff=config.lanes * config.out_bits + 10)
+
+
+def count(**parts: float) -> Cost:
+    """A cost from estimates, rounded up."""
+    return Cost(**{name: ceil(value) for name, value in parts.items()})

@@ -1,0 +1,335 @@
+"""One layer's plan, and all the ways in which a segment of stages can be folded.
+
+A *segment* is what is folded together: an array and the stages behind it up to the
+next array, which take the array's beats as they come (rows lanes wide). Stages
+before the first array form a segment of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from typing import Any, Literal
+
+from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.cost import (
+    Cost,
+    array_cost,
+    block_rams,
+    head_cost,
+    line_buffer_cost,
+    pool_cost,
+    quantise_cost,
+    width_cost,
+)
+from hw.plan.quantise import QuantiseConfig
+from hw.plan.stages import ArrayStage, HeadStage, PoolStage, QuantiseStage, Stage
+from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
+
+__all__ = ["LayerPlan", "Segment", "divisors", "foldings", "join", "segments"]
+
+#: Widest beat between line buffer and array, in bits; wider ones do not route.
+WIDEST_BEAT = 1152
+
+#: Widest weight memory that neighbouring rows share, in bits.
+WIDEST_HOP = 72
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerPlan:
+    """The blocks of one stage, in stream order; None where the stage has no such block.
+
+    Attributes
+    ----------
+    name, tensor : str
+        The stage's op, and the tensor that leaves it.
+    kind : {"array", "quantise", "pool", "head"}
+    lanes, bits : int
+        Of a beat that leaves the stage; a head's beats are scores, `bits` wide.
+    elements : int
+        Elements of a frame that leave the stage.
+    cycles : int
+        Cycles per frame of the stage's slowest block, in steady state.
+    cost : Cost
+    """
+
+    name: str
+    tensor: str
+    kind: str
+    lanes: int
+    bits: int
+    elements: int
+    cycles: int
+    cost: Cost
+    converter: WidthConfig | None = None
+    line_buffer: LineBufferConfig | None = None
+    array: ArrayConfig | None = None
+    quantise: QuantiseConfig | None = None
+    pool: PoolConfig | None = None
+    head: HeadConfig | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """What `hw.plan --json` prints of a layer."""
+        summary: dict[str, Any] = {"name": self.name, "tensor": self.tensor, "kind": self.kind}
+        if self.array is not None:
+            summary |= {
+                "outputs": self.array.outputs,
+                "fan_in": self.array.fan_in,
+                "rows": self.array.rows,
+                "simd": self.array.simd,
+                "weight_memory": self.array.weight_memory,
+            }
+        return summary | {"cycles": self.cycles, **self.cost.summary()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """One folding of a segment: its layers, without converters."""
+
+    i_lanes: int
+    i_bits: int
+    i_elements: int
+    layers: tuple[LayerPlan, ...] = field(repr=False)
+
+    @property
+    def o_lanes(self) -> int:
+        return self.layers[-1].lanes
+
+    @cached_property
+    def cycles(self) -> int:
+        """Of the slowest block, the arrival of the segment's input included."""
+        arrival = self.i_elements // self.i_lanes
+        return max(arrival, *(layer.cycles for layer in self.layers))
+
+    @cached_property
+    def cost(self) -> Cost:
+        return sum((layer.cost for layer in self.layers), Cost())
+
+
+def divisors(n: int) -> tuple[int, ...]:
+    """Divisors of ``n``, ascending."""
+    return tuple(d for d in range(1, n + 1) if n % d == 0)
+
+
+def segments(stages: tuple[Stage, ...]) -> list[tuple[Stage, ...]]:
+    """Group ``stages``: each array with what follows it up to the next array."""
+    groups: list[list[Stage]] = []
+    for stage in stages:
+        if isinstance(stage, ArrayStage) or not groups:
+            groups.append([])
+        groups[-1].append(stage)
+    return [tuple(group) for group in groups]
+
+
+def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
+    """Every folding of a segment, in a fixed order."""
+    first = group[0]
+    if isinstance(first, ArrayStage):
+        for layer in _array_layers(first):
+            assert layer.line_buffer is not None
+            yield Segment(
+                i_lanes=layer.line_buffer.i_lanes,
+                i_bits=first.lane_bits,
+                i_elements=first.height * first.width * first.channels,
+                layers=_followers(group[1:], (layer,)),
+            )
+        return
+    assert not isinstance(first, HeadStage), "a network without any array"
+    for lanes in divisors(first.channels):
+        if lanes * first.lane_bits <= WIDEST_BEAT:
+            yield Segment(
+                i_lanes=lanes,
+                i_bits=first.lane_bits,
+                i_elements=first.height * first.width * first.channels,
+                layers=_followers(group, (), lanes),
+            )
+
+
+def join(chosen: tuple[Segment, ...]) -> tuple[LayerPlan, ...]:
+    """The layers of a whole network, with width converters between segments."""
+    layers: list[LayerPlan] = []
+    for segment in chosen:
+        first, *rest = segment.layers
+        if layers and layers[-1].lanes != segment.i_lanes:
+            config = converter(layers[-1].lanes, segment.i_lanes, segment.i_bits)
+            beats = segment.i_elements // min(layers[-1].lanes, segment.i_lanes)
+            first = replace(
+                first,
+                converter=config,
+                cycles=max(first.cycles, beats),
+                cost=first.cost + width_cost(config),
+            )
+        layers += [first, *rest]
+    return tuple(layers)
+
+
+@cache
+def converter(i_lanes: int, o_lanes: int, bits: int) -> WidthConfig:
+    """Config of the converter between two segments."""
+    return WidthConfig(i_lanes=i_lanes, o_lanes=o_lanes, lane_bits=bits)
+
+
+def _array_layers(stage: ArrayStage) -> Iterator[LayerPlan]:
+    for simd in divisors(stage.fan_in):
+        if simd * stage.lane_bits > WIDEST_BEAT or not _sensible(simd, stage):
+            continue
+        for rows in divisors(stage.outputs):
+            line_buffer = _line_buffer(stage, simd, stage.outputs // rows)
+            for array in _arrays(stage, simd, rows):
+                yield LayerPlan(
+                    name=stage.name,
+                    tensor=stage.tensor,
+                    kind="array",
+                    lanes=rows,
+                    bits=array.out_bits,
+                    elements=stage.pixels * stage.outputs,
+                    cycles=max(line_buffer.cycles_per_frame, array.cycles_per_frame),
+                    cost=line_buffer_cost(line_buffer) + array_cost(array),
+                    line_buffer=line_buffer,
+                    array=array,
+                )
+
+
+def _arrays(stage: ArrayStage, simd: int, rows: int) -> Iterator[ArrayConfig]:
+    """Arrays that differ in what their memories are made of."""
+    depth = stage.fan_in // simd * (stage.outputs // rows)
+    classes = (max(stage.y_classes) + 1) * (max(stage.x_classes) + 1)
+    levels_depth = classes * (stage.outputs // rows)
+    for memory in _memories(depth):
+        for threshold_memory in _memories(levels_depth if stage.levels else 1):
+            thresholds = None
+            if stage.levels:
+                thresholds = ThresholdConfig(
+                    channels=stage.outputs,
+                    levels=stage.levels,
+                    match_bits=stage.match_bits,
+                    y_classes=stage.y_classes,
+                    x_classes=stage.x_classes,
+                    memory=threshold_memory,
+                )
+            yield ArrayConfig(
+                outputs=stage.outputs,
+                fan_in=stage.fan_in,
+                rows=rows,
+                simd=simd,
+                lane_bits=stage.lane_bits,
+                height=stage.output_height,
+                width=stage.output_width,
+                weight_memory=memory,
+                thresholds=thresholds,
+                rows_per_hop=_rows_per_hop(rows, simd, depth, memory),
+            )
+
+
+def _memories(depth: int) -> tuple[Literal["lut", "block"], ...]:
+    """Kinds of memory worth a look: a few words never fill a block RAM."""
+    return ("lut",) if depth <= 4 else ("lut", "block")
+
+
+def _rows_per_hop(rows: int, simd: int, depth: int, memory: str) -> int:
+    """The fewest rows that share a block RAM with as few block RAMs in all as can be."""
+    if memory == "lut":
+        return 1
+    shared = [d for d in divisors(rows) if d == 1 or d * simd <= WIDEST_HOP]
+    return min(shared, key=lambda d: (rows // d * block_rams(d * simd, depth), d))
+
+
+def _sensible(simd: int, stage: ArrayStage) -> bool:
+    """A divisor of the channels (serial), or whole pixels of them, or a shallow map.
+
+    Other divisors of the fan-in give windows whose words begin in mid-pixel: they
+    cost as much as the next whole number of pixels and are not faster.
+    """
+    return stage.channels % simd == 0 or simd % stage.channels == 0 or stage.channels <= 4
+
+
+def _line_buffer(stage: ArrayStage, simd: int, repeats: int) -> LineBufferConfig:
+    return LineBufferConfig(
+        height=stage.height,
+        width=stage.width,
+        channels=stage.channels,
+        lane_bits=stage.lane_bits,
+        kernel=stage.kernel,
+        stride=stage.stride,
+        top=stage.top,
+        left=stage.left,
+        bottom=stage.bottom,
+        right=stage.right,
+        pad_code=stage.pad_code,
+        simd=simd,
+        repeats=repeats,
+    )
+
+
+def _followers(
+    stages: tuple[Stage, ...], layers: tuple[LayerPlan, ...], lanes: int = 0
+) -> tuple[LayerPlan, ...]:
+    """``layers`` and the stages behind them, at the lanes that come."""
+    for stage in stages:
+        layers += (_follower(stage, layers[-1].lanes if layers else lanes),)
+    return layers
+
+
+def _follower(stage: Stage, lanes: int) -> LayerPlan:
+    if isinstance(stage, PoolStage):
+        pool = PoolConfig(
+            height=stage.height,
+            width=stage.width,
+            channels=stage.channels,
+            lane_bits=stage.lane_bits,
+            lanes=lanes,
+            size=stage.size,
+            stride=stage.stride,
+        )
+        return LayerPlan(
+            name=stage.name,
+            tensor=stage.tensor,
+            kind="pool",
+            lanes=lanes,
+            bits=stage.lane_bits,
+            elements=pool.output_height * pool.output_width * stage.channels,
+            cycles=pool.cycles_per_frame,
+            cost=pool_cost(pool),
+            pool=pool,
+        )
+    if isinstance(stage, QuantiseStage):
+        quantise = QuantiseConfig(
+            height=stage.height,
+            width=stage.width,
+            channels=stage.channels,
+            lanes=lanes,
+            lane_bits=stage.lane_bits,
+            levels=stage.thresholds.shape[1],
+        )
+        return LayerPlan(
+            name=stage.name,
+            tensor=stage.tensor,
+            kind="quantise",
+            lanes=lanes,
+            bits=quantise.out_bits,
+            elements=stage.height * stage.width * stage.channels,
+            cycles=quantise.cycles_per_frame,
+            cost=quantise_cost(quantise),
+            quantise=quantise,
+        )
+    assert isinstance(stage, HeadStage)
+    head = HeadConfig(
+        elements=stage.elements,
+        lanes=lanes,
+        match_bits=stage.match_bits,
+        step=stage.step,
+        kind=stage.kind,
+        score_bits=stage.score_bits,
+    )
+    return LayerPlan(
+        name=stage.name,
+        tensor=stage.tensor,
+        kind="head",
+        lanes=1,
+        bits=stage.score_bits,
+        elements=1 if stage.kind == "argmax" else stage.elements,
+        cycles=head.cycles_per_frame,
+        cost=head_cost(head),
+        head=head,
+    )

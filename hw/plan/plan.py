@@ -1,0 +1,245 @@
+"""The plan of an accelerator: every block's config, and what it will cost and do.
+
+A plan is frozen and holds no weights: the core takes the configs from it and the
+data from the model (`hw.plan.stages.cut` gives both the same order). The same
+model, device budget and options give the same plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hw.plan.cost import FIXED, Budget, Cost, Share
+from hw.plan.layer import LayerPlan
+from hw.plan.search import Choice, Search, shortages
+from hw.plan.stages import cut
+from hw.plan.stream import HeadConfig
+from sw.errors import PlanError
+from sw.model.model import Model
+
+__all__ = ["Candidate", "LayerPlan", "Plan", "make_plan"]
+
+_PLURAL = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs", "dsp": "DSPs"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """An accelerator for one model on one device.
+
+    Attributes
+    ----------
+    i_lanes, i_bits : int
+        The core's input beat: `i_lanes` neighbouring elements of `i_bits` bits each.
+    i_elements : int
+        Elements of an input frame.
+    predicted : Cost
+        The whole device: layers, link and control.
+    cycles_per_frame : int
+        In steady state, with an input that never starves and an output never stalled.
+    limited_by : str
+        What keeps the plan from more frames/s: "lut", "ff", "bram", "dsp", "fps" (as many
+        as were asked for), or the name of a layer that is folded no further.
+    """
+
+    model: str
+    board: str
+    size: str | None
+    clock_mhz: float
+    i_lanes: int
+    i_bits: int
+    i_elements: int
+    layers: tuple[LayerPlan, ...] = field(repr=False)
+    predicted: Cost
+    cycles_per_frame: int
+    limited_by: str
+
+    @property
+    def fits(self) -> bool:
+        """Always true: `make_plan` refuses what does not fit."""
+        return True
+
+    @property
+    def frames_per_second(self) -> float:
+        """Of the core alone; a link may carry fewer."""
+        return self.clock_mhz * 1e6 / self.cycles_per_frame
+
+    @property
+    def head(self) -> HeadConfig:
+        config = self.layers[-1].head
+        assert config is not None, "the last layer is the head"
+        return config
+
+    @property
+    def bottleneck(self) -> LayerPlan:
+        """The first of the slowest layers."""
+        return max(self.layers, key=lambda layer: layer.cycles)
+
+    def summary(self) -> dict[str, Any]:
+        """What `hw.plan --json` prints."""
+        predicted: dict[str, Any] = dict(self.predicted.summary())
+        predicted["cycles_per_frame"] = self.cycles_per_frame
+        predicted["frames_per_second"] = round(self.frames_per_second, 3)
+        return {
+            "board": self.board,
+            "size": self.size,
+            "clock_mhz": self.clock_mhz,
+            "fits": self.fits,
+            "limited_by": self.limited_by,
+            "predicted": predicted,
+            "layers": [layer.summary() for layer in self.layers],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Another device to name where a network does not fit the one asked for."""
+
+    board: str
+    size: str | None
+    budget: Budget
+
+
+def make_plan(
+    model: Model,
+    *,
+    board: str,
+    size: str | None = None,
+    budget: Budget,
+    clock_mhz: float,
+    fps: float | None = None,
+    share: Share | float | None = None,
+    candidates: Sequence[Candidate] = (),
+) -> Plan:
+    """Choose every layer's folding.
+
+    Parameters
+    ----------
+    model : Model
+    board, size : str
+        Names for reports and errors.
+    budget : has integer attributes ``lut``, ``ff``, ``bram``, ``dsp``
+        Of the whole device.
+    clock_mhz : float
+        Clock of the core.
+    fps : float, optional
+        Frames/s to reach with the least area; without it the most frames/s are sought.
+    share : Share or float, optional
+        Part of the budget that may be used; a number stands for LUTs and flip-flops.
+    candidates : sequence of Candidate
+        Devices that an error may recommend.
+
+    Raises
+    ------
+    PlanError
+        The network has an op without hardware, cannot fit, or cannot be so fast.
+    """
+    request = _Request(
+        name=model.name,
+        board=board,
+        size=size,
+        budget=budget,
+        clock_mhz=clock_mhz,
+        share=Share.of(share),
+        candidates=tuple(candidates),
+    )
+    search = Search(cut(model.graph), FIXED)
+    usable = request.share.usable(budget)
+    if fps is None:
+        choice, limited_by = search.fastest(usable)
+        if choice is None:
+            raise _too_large(search, request)
+    else:
+        choice, limited_by = _fast_enough(search, request, fps), "fps"
+    first = choice.segments[0]
+    return Plan(
+        model=model.name,
+        board=board,
+        size=size,
+        clock_mhz=clock_mhz,
+        i_lanes=first.i_lanes,
+        i_bits=first.i_bits,
+        i_elements=first.i_elements,
+        layers=choice.layers,
+        predicted=choice.cost,
+        cycles_per_frame=choice.cycles,
+        limited_by=limited_by,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    """What was asked for, for the errors."""
+
+    name: str
+    board: str
+    size: str | None
+    budget: Budget
+    clock_mhz: float
+    share: Share
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def device(self) -> str:
+        return _device(self.board, self.size)
+
+
+def _device(board: str, size: str | None) -> str:
+    return board if size is None else f"{board} {size}"
+
+
+def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:
+    """The choice of least area that reaches ``fps``."""
+    if fps <= 0:
+        raise PlanError(f"{fps:g} frames/s were asked for", "Give a rate above 0")
+    usable = request.share.usable(request.budget)
+    limit = int(request.clock_mhz * 1e6 / fps)
+    choice = search.cheapest(limit, usable)
+    if choice is not None and choice.fullness(usable) <= 1:
+        return choice
+    best, _ = search.fastest(usable)
+    if best is None:
+        raise _too_large(search, request)
+    reached = request.clock_mhz * 1e6 / best.cycles
+    lack = ""
+    if choice is None:
+        lack = f": layer '{search.slowest}' takes at least {search.floor} cycles a frame"
+    else:
+        resource, needed, allowed = shortages(choice, usable)[0]
+        lack = f": that takes {needed} {_PLURAL[resource]} of {allowed} usable"
+    raise PlanError(
+        f"'{request.name}' on {request.device} at {request.clock_mhz:g} MHz reaches "
+        f"{reached:.0f} frames/s within the device, not the {fps:g} asked for{lack}",
+        f"Ask for at most {math.floor(reached)} frames/s"
+        + _recommend(search, request, limit, " or take "),
+    )
+
+
+def _too_large(search: Search, request: _Request) -> PlanError:
+    """The refusal of a network that does not fit however slowly it may run."""
+    usable = request.share.usable(request.budget)
+    slowest = search.limits()[-1]
+    choice = search.cheapest(slowest, usable)
+    assert choice is not None
+    parts = [
+        f"needs {needed} {_PLURAL[n]} at the least, {needed - allowed} more than the {allowed} "
+        f"usable of {getattr(request.budget, n)}"
+        for n, needed, allowed in shortages(choice, usable)
+    ]
+    advice = _recommend(search, request, slowest, "Take ")
+    return PlanError(
+        f"'{request.name}' does not fit {request.device}: it {' and '.join(parts)}",
+        advice or "Take a larger device, raise --share, or train a smaller network",
+    )
+
+
+def _recommend(search: Search, request: _Request, limit: int, before: str) -> str:
+    """``before`` and the smallest candidate that takes the network within ``limit``."""
+    for candidate in sorted(request.candidates, key=lambda c: (c.budget.lut, c.budget.bram)):
+        usable = request.share.usable(candidate.budget)
+        choice = search.cheapest(limit, usable)
+        if choice is not None and choice.fullness(usable) <= 1:
+            return f"{before}{_device(candidate.board, candidate.size)}, which it fits"
+    return ""
