@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import zlib
 
@@ -16,3 +17,10 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     seed = int(given) if given else zlib.crc32(request.node.name.encode())
     print(f"seed: BINARRAY_SEED={seed}")
     return np.random.default_rng(seed)
+
+
+def pytest_report_header() -> str:
+    """Says whether the tests of training are among those collected."""
+    if importlib.util.find_spec("torch"):
+        return "torch: installed, tests/train_torch is collected"
+    return "torch: not installed, tests/train_torch is left out (make venv-train adds it)"

@@ -209,7 +209,7 @@ def _load(run: Run, network: Network, optimiser: torch.optim.Optimizer) -> int:
         state = torch.load(path, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"there is no checkpoint '{path}' to resume", remedy) from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
         reason = str(error).split("\n", 1)[0][:80]
         raise UserError(f"checkpoint '{path}' is damaged: {reason}", remedy) from None
     settings = state.get("settings") if isinstance(state, dict) else None

@@ -1,0 +1,12 @@
+"""These tests are collected where PyTorch, an extra, is installed.
+
+The header of the report says so, see `tests.conftest`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+
+collect_ignore_glob = [] if HAS_TORCH else ["test_*.py"]
