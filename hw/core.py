@@ -12,11 +12,10 @@ from hw.blocks.array import SystolicArray
 from hw.blocks.head import Head
 from hw.blocks.line_buffer import LineBuffer
 from hw.blocks.pool import Pool
-from hw.blocks.quantise import Quantise
 from hw.blocks.width import WidthConverter
 from hw.plan.layer import LayerPlan
 from hw.plan.plan import Plan
-from hw.plan.stages import ArrayStage, HeadStage, PoolStage, QuantiseStage, Stage, cut
+from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage, cut
 from sw.model.model import Model
 
 __all__ = ["Core", "Tap"]
@@ -143,12 +142,6 @@ def _blocks(stage: Stage, layer: LayerPlan) -> list[tuple[str, wiring.Component]
     elif isinstance(stage, PoolStage):
         assert layer.pool is not None
         blocks.append(("pool", Pool(config=layer.pool, minimum=stage.minimum)))
-    elif isinstance(stage, QuantiseStage):
-        assert layer.quantise is not None
-        quantise = Quantise(
-            config=layer.quantise, thresholds=stage.thresholds, inverted=stage.inverted
-        )
-        blocks.append(("quantise", quantise))
     else:
         assert isinstance(stage, HeadStage) and layer.head is not None
         blocks.append(("head", Head(config=layer.head, constants=stage.constants)))

@@ -15,7 +15,6 @@ from math import ceil
 from typing import Protocol
 
 from hw.plan.array import ArrayConfig, MatchSumConfig, ThresholdConfig
-from hw.plan.quantise import QuantiseConfig
 from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
 from sw.errors import PlanError
 
@@ -29,7 +28,6 @@ __all__ = [
     "head_cost",
     "line_buffer_cost",
     "pool_cost",
-    "quantise_cost",
     "rom_luts",
     "width_cost",
 ]
@@ -292,15 +290,6 @@ def head_cost(config: HeadConfig) -> Cost:
     luts = word + 2 * adder(config.score_bits) + rom_luts(config.score_bits, config.elements) + 20
     flip_flops = word + 4 * config.score_bits + 20
     return count(lut=luts, ff=flip_flops)
-
-
-@cache
-def quantise_cost(config: QuantiseConfig) -> Cost:
-    """Comparison of each lane with each level."""
-    per_lane = config.levels * (adder(config.lane_bits + 1) + 1)
-    per_lane += rom_luts(config.levels * (config.lane_bits + 1), config.folds)
-    luts = config.lanes * per_lane + 10
-    return count(lut=luts, ff=config.lanes * config.out_bits + 10)
 
 
 def count(**parts: float) -> Cost:

@@ -20,11 +20,9 @@ from hw.plan.cost import (
     head_cost,
     line_buffer_cost,
     pool_cost,
-    quantise_cost,
     width_cost,
 )
-from hw.plan.quantise import QuantiseConfig
-from hw.plan.stages import ArrayStage, HeadStage, PoolStage, QuantiseStage, Stage
+from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage
 from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
 
 __all__ = ["LayerPlan", "Segment", "divisors", "foldings", "join", "segments"]
@@ -44,7 +42,7 @@ class LayerPlan:
     ----------
     name, tensor : str
         The stage's op, and the tensor that leaves it.
-    kind : {"array", "quantise", "pool", "head"}
+    kind : {"array", "pool", "head"}
     lanes, bits : int
         Of a beat that leaves the stage; a head's beats are scores, `bits` wide.
     elements : int
@@ -65,7 +63,6 @@ class LayerPlan:
     converter: WidthConfig | None = None
     line_buffer: LineBufferConfig | None = None
     array: ArrayConfig | None = None
-    quantise: QuantiseConfig | None = None
     pool: PoolConfig | None = None
     head: HeadConfig | None = None
 
@@ -292,26 +289,6 @@ def _follower(stage: Stage, lanes: int) -> LayerPlan:
             cycles=pool.cycles_per_frame,
             cost=pool_cost(pool),
             pool=pool,
-        )
-    if isinstance(stage, QuantiseStage):
-        quantise = QuantiseConfig(
-            height=stage.height,
-            width=stage.width,
-            channels=stage.channels,
-            lanes=lanes,
-            lane_bits=stage.lane_bits,
-            levels=stage.thresholds.shape[1],
-        )
-        return LayerPlan(
-            name=stage.name,
-            tensor=stage.tensor,
-            kind="quantise",
-            lanes=lanes,
-            bits=quantise.out_bits,
-            elements=stage.height * stage.width * stage.channels,
-            cycles=quantise.cycles_per_frame,
-            cost=quantise_cost(quantise),
-            quantise=quantise,
         )
     assert isinstance(stage, HeadStage)
     head = HeadConfig(

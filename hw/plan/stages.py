@@ -1,9 +1,8 @@
 """Cut the integer graph into hardware stages and move its arithmetic onto matches.
 
-Four kinds of stage follow one another, in the order of the graph:
+Three kinds of stage follow one another, in the order of the graph:
 
 - `ArrayStage`: a `Conv` or `Dense`, with the `Threshold` behind it if there is one;
-- `QuantiseStage`: a `Threshold` that stands on a quantised tensor, not on accumulators;
 - `PoolStage`: a `Pool` on a quantised tensor;
 - `HeadStage`: the `Head`.
 
@@ -36,9 +35,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sw.errors import PlanError
-from sw.model.ir import Conv, Dense, Graph, Head, Op, Pool, TensorType, Threshold
+from sw.model.ir import Conv, Dense, Graph, Head, Pool, TensorType, Threshold
 
-__all__ = ["ArrayStage", "HeadStage", "PoolStage", "QuantiseStage", "Stage", "cut", "signed_bits"]
+__all__ = ["ArrayStage", "HeadStage", "PoolStage", "Stage", "cut", "signed_bits"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,24 +110,6 @@ class ArrayStage:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class QuantiseStage:
-    """A threshold applied to the codes of a quantised tensor.
-
-    ``thresholds`` (channels, levels) are on codes, 0 .. 2**lane_bits, ascending.
-    """
-
-    name: str
-    tensor: str
-    height: int
-    width: int
-    channels: int
-    lane_bits: int
-    out_bits: int
-    thresholds: NDArray[np.int64] = field(repr=False)
-    inverted: NDArray[np.bool_] = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class PoolStage:
     """A maximum (minimum where so marked) over windows of codes."""
 
@@ -166,7 +147,7 @@ class HeadStage:
     constants: NDArray[np.int64] = field(repr=False)
 
 
-Stage = ArrayStage | QuantiseStage | PoolStage | HeadStage
+Stage = ArrayStage | PoolStage | HeadStage
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -175,60 +156,28 @@ def signed_bits(low: int, high: int) -> int:
 
 
 def cut(graph: Graph) -> tuple[Stage, ...]:
-    """Stages of ``graph``, in order, the last a `HeadStage`.
+    """Stages of ``graph``, a legal one (`sw.model.verify`), in order, the last a `HeadStage`.
 
     Raises
     ------
     PlanError
-        The graph is not a chain, or has an op where the hardware has no block for it.
+        The hardware has no block for an op.
     """
-    ops = _chain(graph)
-    types = graph.types
+    types, ops = graph.types, graph.ops
     stages: list[Stage] = []
-    position = 1
-    while position < len(ops):
-        op, following = ops[position], ops[position + 1 : position + 2]
-        position += 1
+    for before, op, after in zip(ops, ops[1:], (*ops[2:], None), strict=False):
+        # One source an op and no unused tensor: a legal graph is a chain.
+        assert getattr(op, "source", None) == before.name, f"'{op.name}' is not behind its source"
         if isinstance(op, Conv | Dense):
-            _require_codes(op, types[op.source], ops)
-            threshold = following[0] if following else None
-            if isinstance(threshold, Threshold):
-                stages.append(_array_stage(op, threshold, types[op.source], types[op.name]))
-                position += 1
-            else:
-                stages.append(_array_stage(op, None, types[op.source], types[op.name]))
-        elif isinstance(op, Threshold):
-            stages.append(_quantise_stage(op, types[op.source]))
+            threshold = after if isinstance(after, Threshold) else None
+            stages.append(_array_stage(op, threshold, types[op.source], types[op.name]))
         elif isinstance(op, Pool):
-            _require_codes(op, types[op.source], ops)
             stages.append(_pool_stage(op, types[op.source]))
-        else:
-            assert isinstance(op, Head), f"unknown op {op!r}"
+        elif isinstance(op, Head):
             stages.append(_head_stage(op, graph))
+        else:
+            assert isinstance(op, Threshold) and isinstance(before, Conv | Dense)
     return tuple(stages)
-
-
-def _chain(graph: Graph) -> tuple[Op, ...]:
-    for before, op in zip(graph.ops, graph.ops[1:], strict=False):
-        source = getattr(op, "source", None)
-        if source != before.name:
-            raise PlanError(
-                f"op '{op.name}' reads '{source}', but the op before it is '{before.name}'; "
-                "the hardware runs chains, in which each op reads the one before it",
-                "Reorder or remove ops so that the graph is a chain",
-            )
-    return graph.ops
-
-
-def _require_codes(op: Op, source: TensorType, ops: tuple[Op, ...]) -> None:
-    """Convolutions and pools read codes; accumulators have none in hardware."""
-    producer = next(o for o in ops if o.name == getattr(op, "source", None))
-    if isinstance(producer, Conv | Dense):
-        raise PlanError(
-            f"op '{op.name}' reads the accumulators of '{producer.name}', of range "
-            f"{source.range.low}..{source.range.high}; the hardware wants a threshold between",
-            f"Quantise '{producer.name}' with a threshold before '{op.name}'",
-        )
 
 
 def _outside(outputs: int, size: int, kernel: int, stride: int, before: int) -> NDArray[np.bool_]:
@@ -318,22 +267,13 @@ def _moved(
     return np.clip(-(-wanted // source.range.step), 0, greatest + 1)
 
 
-def _quantise_stage(op: Threshold, source: TensorType) -> QuantiseStage:
-    scaled = -(-(op.levels.astype(np.int64) - source.range.low) // source.range.step)
-    return QuantiseStage(
-        name=op.name,
-        tensor=op.name,
-        height=source.height,
-        width=source.width,
-        channels=source.channels,
-        lane_bits=source.range.bits,
-        out_bits=op.range.bits,
-        thresholds=np.clip(scaled, 0, 2**source.range.bits),
-        inverted=op.inverted,
-    )
-
-
 def _pool_stage(op: Pool, source: TensorType) -> PoolStage:
+    if op.size != op.stride:
+        raise PlanError(
+            f"pool '{op.name}' has windows of {op.size[0]}x{op.size[1]} and a stride of "
+            f"{op.stride[0]}x{op.stride[1]}; the hardware pools windows that do not overlap",
+            f"Train the network with a stride of {op.size[0]}x{op.size[1]}",
+        )
     return PoolStage(
         name=op.name,
         tensor=op.name,
@@ -348,19 +288,13 @@ def _pool_stage(op: Pool, source: TensorType) -> PoolStage:
 
 
 def _head_stage(op: Head, graph: Graph) -> HeadStage:
-    """Step 6: from matches where the source is a sum, from codes otherwise."""
+    """Step 6, with the border class of each pixel."""
     source, producer = graph.types[op.source], graph[op.source]
-    bias = op.bias.astype(np.int64)
-    if isinstance(producer, Conv | Dense):
-        before = graph.types[producer.source]
-        per_class, y_classes, x_classes = _class_constants(producer, before, source)
-        columns = max(x_classes) + 1
-        pixel = np.add.outer(np.array(y_classes) * columns, np.array(x_classes)).ravel()
-        constants = per_class[pixel].ravel() + bias
-        step = before.range.step
-        match_bits = (producer.fan_in * (2**before.range.bits - 1)).bit_length()
-    else:
-        constants, step, match_bits = source.range.low + bias, source.range.step, source.range.bits
+    assert isinstance(producer, Conv | Dense), "a legal head stands on accumulators"
+    before, bias = graph.types[producer.source], op.bias.astype(np.int64)
+    per_class, y_classes, x_classes = _class_constants(producer, before, source)
+    pixel = np.add.outer(np.array(y_classes) * (max(x_classes) + 1), np.array(x_classes)).ravel()
+    constants = per_class[pixel].ravel() + bias
     low = source.range.low + min(0, int(bias.min()))
     high = source.range.high + max(0, int(bias.max()))
     if op.kind == "argmax":
@@ -370,8 +304,8 @@ def _head_stage(op: Head, graph: Graph) -> HeadStage:
         tensor=op.name,
         channels=source.channels,
         elements=source.size,
-        match_bits=match_bits,
-        step=step,
+        match_bits=(producer.fan_in * (2**before.range.bits - 1)).bit_length(),
+        step=before.range.step,
         kind=op.kind,
         score_bits=signed_bits(low, high),
         constants=constants,

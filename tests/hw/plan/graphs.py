@@ -1,4 +1,4 @@
-"""Graphs for the planner's and the core's tests: a builder, and random small networks."""
+"""Networks of a given shape, with random weights, for the tests of planner and core."""
 
 from __future__ import annotations
 
@@ -123,57 +123,6 @@ class Builder:
         return Graph(ops=tuple(self.ops))
 
 
-def random_padding(
-    rng: np.random.Generator, kernel: tuple[int, int], source: IntegerRange
-) -> Padding:
-    """None, skipped, or a value of the source's range, on any side."""
-    choice = rng.integers(3)
-    if choice == 0:
-        return Padding()
-    sides = [int(rng.integers(0, kernel[axis])) for axis in (0, 1, 0, 1)]
-    code = int(rng.integers(0, source.levels + 1))
-    value = None if choice == 1 else int(source.decode(np.array(code)))
-    top, left, bottom, right = sides
-    return Padding(top=top, left=left, bottom=bottom, right=right, value=value)
-
-
-def random_graph(rng: np.random.Generator, *, largest: int = 8, quantise: bool = True) -> Graph:
-    """A legal chain of one to four arrays with whatever may stand between them."""
-    height, width = (int(v) for v in rng.integers(3, largest + 1, 2))
-    kind = str(rng.choice(list(RANGES)))
-    builder = Builder(rng, height, width, int(rng.choice([1, 2, 3, 4, 6])), kind)
-    if quantise and rng.random() < 0.2:
-        builder.threshold(*((1,) if rng.random() < 0.5 else (2, -1, 1)))
-    if rng.random() < 0.2 and min(builder.type.shape[:2]) >= 4:
-        builder.pool()
-    for _ in range(int(rng.integers(0, 3))):
-        _random_conv(rng, builder)
-        builder.threshold(*_random_levels(rng))
-        if rng.random() < 0.4 and min(builder.type.shape[:2]) >= 2:
-            builder.pool((2, int(rng.integers(1, 3))))
-    for _ in range(int(rng.integers(0, 2))):
-        builder.dense(int(rng.choice([2, 4, 6, 8]))).threshold(*_random_levels(rng))
-    if rng.random() < 0.25:
-        _random_conv(rng, builder)
-    else:
-        builder.dense(int(rng.integers(2, 11)))
-    return builder.head("argmax" if rng.random() < 0.4 else "raw")
-
-
-def _random_conv(rng: np.random.Generator, builder: Builder) -> None:
-    source = builder.type
-    kernel = tuple(int(rng.integers(1, min(3, side) + 1)) for side in (source.height, source.width))
-    stride = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
-    padding = random_padding(rng, (kernel[0], kernel[1]), source.range)
-    builder.conv(int(rng.choice([1, 2, 3, 4, 6, 8])), (kernel[0], kernel[1]), stride, padding)
-
-
-def _random_levels(rng: np.random.Generator) -> tuple[int, int, int]:
-    """(levels, low, step) of bipolar, ternary and 2-bit outputs."""
-    choices = [(1, -1, 2), (1, -1, 2), (2, -1, 1), (3, 0, 1)]
-    return choices[int(rng.integers(len(choices)))]
-
-
 def model_of(graph: Graph, name: str = "test") -> Model:
     """A model around a graph; its vectors are empty."""
     source = graph.input.type
@@ -187,10 +136,3 @@ def model_of(graph: Graph, name: str = "test") -> Model:
             scores=np.zeros((0, scores), np.int32),
         ),
     )
-
-
-def random_frames(rng: np.random.Generator, graph: Graph, count: int) -> np.ndarray:
-    """Input tensors (count, H, W, C) within the input's range."""
-    source = graph.input.type
-    codes = rng.integers(0, source.range.levels + 1, (count, *source.shape))
-    return source.range.decode(codes)
