@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -44,9 +45,10 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
     0 (or what ``main`` returns) on success; 1 where the user gave something
     unusable, 3 where a tool failed, each with one line on standard error; 2 on
-    wrong usage, from argparse; 130 on Ctrl-C; 141 where the reader of standard
-    output has gone.
+    wrong usage, from argparse; 130 on Ctrl-C and 143 when terminated, with
+    temporary files removed; 141 where the reader of standard output has gone.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         status = main() or 0
         sys.stdout.flush()

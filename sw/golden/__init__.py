@@ -34,24 +34,31 @@ def _ignore(_: int) -> None:
     """Progress that nobody watches."""
 
 
-def _check_inputs(graph: Graph, inputs: NDArray) -> NDArray:
-    type_, inputs = graph.input.type, np.asarray(inputs)
-    remedy = "Apply the model's preprocessing to the frames"
-    if inputs.ndim != 4 or inputs.shape[1:] != type_.shape or inputs.dtype.kind not in "iu":
+REMEDY = "Apply the model's preprocessing to the frames"
+
+
+def _check_shape(graph: Graph, inputs: NDArray) -> None:
+    shape = graph.input.type.shape
+    if inputs.ndim != 4 or inputs.shape[1:] != shape or inputs.dtype.kind not in "iu":
+        wanted = f"(N, {', '.join(map(str, shape))})"
         raise ModelError(
             f"inputs are {inputs.dtype} of shape {inputs.shape}; allowed: integers of shape "
-            f"{('N', *type_.shape)}".replace("'", ""),
-            remedy,
+            f"{wanted}",
+            REMEDY,
         )
-    low, high, step = type_.range.low, type_.range.high, type_.range.step
-    wrong = (inputs < low) | (inputs > high)
-    if step > 1:
-        wrong |= (inputs.astype(np.int64) - low) % step != 0
+
+
+def _check_values(graph: Graph, inputs: NDArray) -> None:
+    range_ = graph.input.type.range
+    wrong = (inputs < range_.low) | (inputs > range_.high)
+    if range_.step > 1:
+        wrong |= (inputs.astype(np.int32) - range_.low) % range_.step != 0
     if wrong.any():
         raise ModelError(
-            f"inputs hold {inputs[wrong][0]}; allowed: {low}..{high} in steps of {step}", remedy
+            f"inputs hold {inputs[wrong][0]}; allowed: {range_.low}..{range_.high} in steps of "
+            f"{range_.step}",
+            REMEDY,
         )
-    return inputs
 
 
 def batches(
@@ -61,9 +68,11 @@ def batches(
 
     For each batch of frames, every tensor in the graph's order; see `run`.
     """
-    inputs, executor = _check_inputs(graph, inputs), Executor(graph)
+    _check_shape(graph, inputs)
+    executor = Executor(graph)
     for first in range(0, len(inputs), executor.batch):
         part = slice(first, min(len(inputs), first + executor.batch))
+        _check_values(graph, inputs[part])
         for name, values in executor.tensors(inputs[part]):
             yield part, name, values
         progress(part.stop - part.start)
@@ -142,12 +151,12 @@ def classify(model: Model, scores: NDArray[np.int32]) -> NDArray[np.int64]:
 
 def make_vectors(graph: Graph, preprocessing: Preprocessing, frames: NDArray[np.uint8]) -> Vectors:
     """Test vectors of ``frames`` (n, H, W, C): the scores come from the graph."""
-    inputs, executor = _check_inputs(graph, preprocessing.apply(frames)), Executor(graph)
-    parts = [
-        executor.scores(inputs[first : first + executor.batch])
-        for first in range(0, len(inputs), executor.batch)
-    ]
-    return Vectors(frames=np.array(frames, np.uint8), scores=np.concatenate(parts))
+    head, inputs = graph.head.name, preprocessing.apply(frames)
+    scores = np.empty((len(inputs), graph.types[head].channels), np.int32)
+    for part, name, values in batches(graph, inputs):
+        if name == head:
+            scores[part] = values[:, 0, 0]
+    return Vectors(frames=np.array(frames, np.uint8), scores=scores)
 
 
 def check_vectors(model: Model) -> None:

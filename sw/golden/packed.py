@@ -162,41 +162,74 @@ class PackedConv:
     def __call__(self, codes: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Accumulators (outputs, N, y, x) of the codes (C, N, H, W)."""
         frames, (height, width) = codes.shape[1], self.output_shape
+        bits, step = self.source.range.bits, self.source.range.step
         result = np.empty((self.op.outputs, frames, height, width), np.int32)
-        at_once = max(1, BLOCK_WORDS // (self.words * height * width))
+        base = self.base[:, None].astype(np.int32)
+        scratch = _Scratch(self.op.fan_in * (2**bits - 1))
+        at_once = max(1, BLOCK_WORDS // (bits * self.words * height * width))
         for first in range(0, frames, at_once):
-            self._block(codes[:, first : first + at_once], result[:, first : first + at_once])
+            part = slice(first, first + at_once)
+            windows = [self._windows(plane) for plane in self._planes(codes[:, part])]
+            # Frames and pixels are neighbours, so this is a view.
+            total = result[:, part].reshape(self.op.outputs, -1)
+            scratch.differences(self.weights, windows, total)
+            # Steps may overflow; the sum fits, and so is right modulo 2**32.
+            result[:, part] *= -step
+            result[:, part] += base
         return result
 
-    def _block(self, codes: NDArray[np.uint8], result: NDArray[np.int32]) -> None:
-        """`__call__` for so few frames that their windows fit the cache."""
-        shape = (self.op.outputs, codes.shape[1], *self.output_shape)
-        differ = np.zeros((self.op.outputs, shape[1] * shape[2] * shape[3]), np.int32)
-        for bit, plane in enumerate(self._planes(codes)):
-            _add_differences(differ, self.weights, self._windows(plane), bit)
-        # Steps may overflow; the sum fits, and so is right modulo 2**32.
-        total = differ.reshape(shape)
-        np.multiply(total, -self.source.range.step, out=total)
-        np.add(total, self.base[:, None].astype(np.int32), out=result)
 
+class _Scratch:
+    """Buffers for counting differences, reused so that they stay in the cache.
 
-def _add_differences(
-    total: NDArray[np.int32], weights: NDArray[np.uint64], windows: NDArray[np.uint64], bit: int
-) -> None:
-    """Add ``2**bit * popcount(weights ^ windows)``, over the words, to ``total``."""
-    words, positions = windows.shape
-    # Long runs along one axis keep the inner loops of NumPy busy.
-    outputs_at_once = OUTPUTS * POSITIONS // min(positions, POSITIONS)
-    for p in range(0, positions, POSITIONS):
-        part = windows[:, p : p + POSITIONS]
-        for o in range(0, len(weights), outputs_at_once):
-            rows = weights[o : o + outputs_at_once]
-            shape = len(rows), part.shape[1]
-            different = np.empty(shape, np.uint64)
-            count, few = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-            sum_ = np.zeros(shape, np.uint16 if words < 1024 else np.int32)
+    Parameters
+    ----------
+    greatest : int
+        Upper bound of the counts, weighted by the planes' powers of two.
+    """
+
+    def __init__(self, greatest: int) -> None:
+        size = OUTPUTS * POSITIONS
+        self.different = np.empty(size, np.uint64)
+        self.count, self.few = np.empty(size, np.uint8), np.empty(size, np.uint8)
+        self.sum = np.empty(size, np.uint16 if greatest < 2**16 else np.uint32)
+
+    def differences(
+        self,
+        weights: NDArray[np.uint64],
+        planes: list[NDArray[np.uint64]],
+        total: NDArray[np.int32],
+    ) -> None:
+        """Put ``sum over b of 2**b * popcount(weights ^ planes[b])`` into ``total``.
+
+        ``weights`` is (outputs, words), a plane (words, positions) and ``total``
+        (outputs, positions).
+        """
+        positions = total.shape[1]
+        # Long runs along one axis keep the inner loops of NumPy busy.
+        outputs = OUTPUTS * POSITIONS // min(positions, POSITIONS)
+        for p in range(0, positions, POSITIONS):
+            parts = [plane[:, p : p + POSITIONS] for plane in planes]
+            for o in range(0, len(weights), outputs):
+                rows = weights[o : o + outputs]
+                total[o : o + outputs, p : p + POSITIONS] = self._tile(rows, parts)
+
+    def _tile(
+        self, weights: NDArray[np.uint64], planes: list[NDArray[np.uint64]]
+    ) -> NDArray[np.unsignedinteger]:
+        shape = len(weights), planes[0].shape[1]
+        size, words = shape[0] * shape[1], len(planes[0])
+        different, count, few, sum_ = (
+            buffer[:size].reshape(shape)
+            for buffer in (self.different, self.count, self.few, self.sum)
+        )
+        sum_[...] = 0
+        # The highest plane first: doubling the sum gives each its power of two.
+        for plane in reversed(planes):
+            if len(planes) > 1:
+                sum_ <<= 1
             for word in range(words):
-                np.bitwise_xor(rows[:, word, None], part[word], out=different)
+                np.bitwise_xor(weights[:, word, None], plane[word], out=different)
                 # Three counts of at most 64 fit a byte; wider sums are slower.
                 if word % 3 == 0:
                     np.bitwise_count(different, out=few)
@@ -205,5 +238,4 @@ def _add_differences(
                     few += count
                 if word % 3 == 2 or word == words - 1:
                     sum_ += few
-            wide = sum_.astype(np.int32)
-            total[o : o + outputs_at_once, p : p + POSITIONS] += wide << bit
+        return sum_
