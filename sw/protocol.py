@@ -118,9 +118,7 @@ class Packet:
         if zlib.crc32(raw) != int.from_bytes(crc, "little"):
             return None
         kind, number = struct.unpack_from("<BH", raw)
-        return cls(
-            command=kind & 0xF, number=number, body=raw[HEADER_BYTES:], version=kind >> 4
-        )
+        return cls(command=kind & 0xF, number=number, body=raw[HEADER_BYTES:], version=kind >> 4)
 
 
 class Decoder:

@@ -1,0 +1,166 @@
+"""Consistent overhead byte stuffing: packets between zero bytes.
+
+Inside the accelerator a packet is a sequence of *tokens*: one for each of its bytes,
+and one with ``end`` set, which carries no byte.
+"""
+
+from __future__ import annotations
+
+from amaranth import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from hw.plan.link import TRANSMIT_BYTES
+
+__all__ = ["CheckedToken", "CobsDecoder", "CobsEncoder", "Token"]
+
+#: A byte of a packet, or its end.
+Token = data.StructLayout({"data": 8, "end": 1})
+
+#: The same from a line that makes errors: with ``end``, ``error`` says the packet is not whole.
+CheckedToken = data.StructLayout({"data": 8, "end": 1, "error": 1})
+
+#: Code of a block of 254 bytes, which no zero follows.
+FULL = 255
+
+
+class CobsDecoder(wiring.Component):
+    """Decoder: encoded bytes to tokens; each byte gives at most one.
+
+    A packet without any byte, that is, two delimiters in a row, gives no token. A packet
+    cut short ends with ``error``. Whatever went before, the first byte after a delimiter
+    begins a packet.
+
+    Latency 1 cycle, a byte a cycle.
+
+    Members
+    -------
+    i_stream : In(stream.Signature(8))
+    o_stream : Out(stream.Signature(CheckedToken))
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"i_stream": In(stream.Signature(8)), "o_stream": Out(stream.Signature(CheckedToken))}
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        left = Signal(8)  # bytes that the block still has
+        zero_due = Signal()  # the block stands for a zero at its end, if another follows
+        started = Signal()
+        byte = self.i_stream.payload
+        token = self.o_stream.payload
+
+        m.d.comb += self.i_stream.ready.eq(~self.o_stream.valid | self.o_stream.ready)
+        with m.If(self.i_stream.ready):
+            m.d.sync += self.o_stream.valid.eq(0)
+        with m.If(self.i_stream.ready & self.i_stream.valid):
+            m.d.sync += [token.data.eq(byte), token.end.eq(0), token.error.eq(0), started.eq(1)]
+            with m.If(byte == 0):
+                m.d.sync += [
+                    self.o_stream.valid.eq(started),
+                    token.end.eq(1),
+                    token.error.eq(left != 0),
+                    left.eq(0),
+                    zero_due.eq(0),
+                    started.eq(0),
+                ]
+            with m.Elif(left == 0):
+                m.d.sync += [
+                    self.o_stream.valid.eq(zero_due),
+                    token.data.eq(0),
+                    left.eq(byte - 1),
+                    zero_due.eq(byte != FULL),
+                ]
+            with m.Else():
+                m.d.sync += [self.o_stream.valid.eq(1), left.eq(left - 1)]
+        return m
+
+
+class CobsEncoder(wiring.Component):
+    """Encoder: tokens to encoded bytes, with a zero after each packet.
+
+    A block lies in a ring of block RAM until its length is known, and leaves only
+    then, so a packet of less than 254 bytes appears whole. Out of reset, the encoder
+    first sends a zero: it ends what a reset cut short.
+
+    Members
+    -------
+    i_stream : In(stream.Signature(Token))
+    o_stream : Out(stream.Signature(8))
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"i_stream": In(stream.Signature(Token)), "o_stream": Out(stream.Signature(8))}
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.ring = ring = Memory(shape=8, depth=TRANSMIT_BYTES, init=[])
+        write, read = ring.write_port(), ring.read_port()
+
+        # The block being built begins at `head` with a place for its code; its next byte
+        # goes to `free`. What lies before `head` may be sent.
+        head = Signal(range(TRANSMIT_BYTES))
+        free = Signal(range(TRANSMIT_BYTES), init=1)
+        sent = Signal(range(TRANSMIT_BYTES))
+        code = Signal(8)
+        after_full = Signal()
+        room = Signal()
+        token = self.i_stream.payload
+        m.d.comb += [
+            code.eq(free - head),
+            # One place is kept for the delimiter and one tells full from empty.
+            room.eq((sent - free - 1)[: len(free)] > 1),
+        ]
+
+        def close() -> None:
+            """The next block begins at ``free``."""
+            m.d.sync += [head.eq(free), free.eq(free + 1)]
+
+        with m.FSM(init="DELIMITER"):
+            with m.State("DATA"):
+                m.d.comb += [
+                    self.i_stream.ready.eq(room),
+                    write.en.eq(room & self.i_stream.valid),
+                ]
+                with m.If(token.end | (token.data == 0)):
+                    m.d.comb += [write.addr.eq(head), write.data.eq(code)]
+                with m.Else():
+                    m.d.comb += [write.addr.eq(free), write.data.eq(token.data)]
+                with m.If(room & self.i_stream.valid):
+                    m.d.sync += after_full.eq(0)
+                    with m.If(token.end):
+                        m.next = "DELIMITER"
+                        # A full block that ends a packet needs no empty one behind it.
+                        with m.If(~(after_full & (code == 1))):
+                            close()
+                    with m.Elif(token.data == 0):
+                        close()
+                    with m.Else():
+                        m.d.sync += free.eq(free + 1)
+                        with m.If(code == FULL - 1):
+                            m.next = "FULL"
+            with m.State("FULL"):
+                m.d.comb += [write.addr.eq(head), write.data.eq(FULL), write.en.eq(1)]
+                m.d.sync += after_full.eq(1)
+                close()
+                m.next = "DATA"
+            with m.State("DELIMITER"):
+                m.d.comb += [write.addr.eq(head), write.data.eq(0), write.en.eq(1)]
+                close()
+                m.next = "DATA"
+
+        m.d.comb += [
+            read.addr.eq(sent),
+            read.en.eq(~self.o_stream.valid | self.o_stream.ready),
+            self.o_stream.payload.eq(read.data),
+        ]
+        with m.If(read.en):
+            m.d.sync += self.o_stream.valid.eq(sent != head)
+            with m.If(sent != head):
+                m.d.sync += sent.eq(sent + 1)
+        return m

@@ -1,0 +1,123 @@
+"""The accelerator's end of the link: bytes on one side, frames and scores on the other."""
+
+from __future__ import annotations
+
+from amaranth import Module, ResetInserter
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out, connect
+
+from hw.blocks.width import WidthConverter
+from hw.link.buffer import FrameBuffer, Unpacker
+from hw.link.cobs import CobsDecoder, CobsEncoder
+from hw.link.crc import CrcAppender, CrcChecker
+from hw.link.packets import Dispatcher, Responder, score_layout
+from hw.plan.link import LinkConfig
+from hw.plan.stream import WidthConfig
+from sw.protocol import Identity
+
+__all__ = ["Endpoint"]
+
+
+class Endpoint(wiring.Component):
+    """Packets of `sw.protocol` in and out, whole frames to the core, scores from it.
+
+    A RESET clears everything but the line itself: the frames and numbers held, the
+    answer being sent, and through ``core_reset`` the core.
+
+    Parameters
+    ----------
+    config : LinkConfig
+    lanes : int
+        Of a beat to the core; must divide the frame's elements.
+    model_sha256 : str
+        Hex digest of the model file.
+
+    Members
+    -------
+    i_bytes : In(stream.Signature(8))
+        From the host. Always ready.
+    o_bytes : Out(stream.Signature(8))
+        To the host. Withdrawn only by a RESET.
+    o_stream : Out(stream.Signature(lanes * code_bits))
+        Codes of the input, to the core.
+    i_stream : In(stream.Signature(score_layout(score_bits)))
+        Scores, from the core.
+    core_reset : Out(1)
+        Reset of the core, one cycle.
+    """
+
+    def __init__(self, *, config: LinkConfig, lanes: int, model_sha256: str) -> None:
+        self._config = config
+        self._lanes = lanes
+        assert config.elements % lanes == 0, "a frame is whole beats"
+        self._responder = Responder(config=config, model_sha256=model_sha256)
+        super().__init__(
+            {
+                "i_bytes": In(stream.Signature(8)),
+                "o_bytes": Out(stream.Signature(8)),
+                "o_stream": Out(stream.Signature(lanes * config.code_bits)),
+                "i_stream": In(stream.Signature(score_layout(config.score_bits))),
+                "core_reset": Out(1),
+            }
+        )
+
+    @property
+    def config(self) -> LinkConfig:
+        return self._config
+
+    @property
+    def identity(self) -> Identity:
+        """What the host is told."""
+        return self._responder.identity
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        config = self._config
+        m.submodules.decoder = decoder = CobsDecoder()
+        m.submodules.checker = checker = CrcChecker()
+        m.submodules.dispatcher = dispatcher = Dispatcher(config=config)
+        connect(m, wiring.flipped(self.i_bytes), decoder.i_stream)
+        connect(m, decoder.o_stream, checker.i_stream)
+        connect(m, checker.o_stream, dispatcher.i_stream)
+
+        # What a RESET clears.
+        reset = ResetInserter(dispatcher.reset)
+        buffer, numbers = FrameBuffer(config=config), SyncFIFO(width=16, depth=config.slots)
+        unpacker, responder = Unpacker(config=config), self._responder
+        appender, encoder = CrcAppender(), CobsEncoder()
+        m.submodules.buffer = reset(buffer)
+        m.submodules.numbers = reset(numbers)
+        m.submodules.unpacker = reset(unpacker)
+        m.submodules.responder = reset(responder)
+        m.submodules.appender = reset(appender)
+        m.submodules.encoder = reset(encoder)
+
+        connect(m, dispatcher.o_frame, buffer.i_stream)
+        connect(m, dispatcher.o_number, numbers.w_stream)
+        connect(m, buffer.o_stream, unpacker.i_stream)
+        beats = unpacker.o_stream
+        if unpacker.lanes != self._lanes:
+            width = WidthConverter(
+                config=WidthConfig(
+                    i_lanes=unpacker.lanes, o_lanes=self._lanes, lane_bits=config.code_bits
+                )
+            )
+            m.submodules.width = reset(width)
+            connect(m, beats, width.i_stream)
+            beats = width.o_stream
+        connect(m, beats, wiring.flipped(self.o_stream))
+        m.d.comb += [
+            dispatcher.room.eq(~buffer.full & numbers.w_rdy),
+            buffer.commit.eq(dispatcher.commit),
+            buffer.rollback.eq(dispatcher.rollback),
+            responder.counts.eq(dispatcher.counts),
+            self.core_reset.eq(dispatcher.reset),
+        ]
+        connect(m, dispatcher.o_answer, responder.i_answer)
+        connect(m, numbers.r_stream, responder.i_number)
+        connect(m, wiring.flipped(self.i_stream), responder.i_scores)
+        connect(m, responder.o_stream, appender.i_stream)
+        connect(m, appender.o_stream, encoder.i_stream)
+        connect(m, encoder.o_stream, wiring.flipped(self.o_bytes))
+        return m

@@ -1,0 +1,111 @@
+"""The accelerator as the host sees it: the link and the core behind it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from amaranth import Module, ResetInserter
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from hw.core import Core
+from hw.link.endpoint import Endpoint
+from hw.link.uart import UartReceiver, UartTransmitter
+from hw.plan.link import LinkConfig, uart_divisor
+from hw.plan.plan import Plan
+from sw.errors import PlanError
+from sw.model.model import Model
+from sw.protocol import Identity
+
+__all__ = ["SoC"]
+
+
+class SoC(wiring.Component):
+    """Link and core in one clock domain, ``sync``.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the core, made for ``model``.
+    model : Model
+        Loaded from a file: its hash is what the accelerator says it is.
+    clock_hz : int
+        Frequency of ``sync``.
+    baud : int
+        Of the UART.
+    phy : "uart" or "bytes"
+        "bytes" leaves the UART out, for simulation or another physical layer.
+
+    Members
+    -------
+    rx : In(1)
+        With "uart": the line from the host, idle high, asynchronous.
+    tx : Out(1)
+        With "uart": the line to the host, idle high.
+    i_bytes : In(stream.Signature(8))
+        With "bytes": from the host.
+    o_bytes : Out(stream.Signature(8))
+        With "bytes": to the host.
+
+    Raises
+    ------
+    PlanError
+        The clock gives no such baud, the model's frames or scores cannot be sent, or
+        the model has no hash.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        model: Model,
+        *,
+        clock_hz: int,
+        baud: int,
+        phy: Literal["uart", "bytes"] = "uart",
+    ) -> None:
+        if model.sha256 is None:
+            raise PlanError(
+                f"model '{model.name}' has no hash to identify the accelerator by",
+                "Save it with sw.model.save, and load it from the file",
+            )
+        self._divisor = uart_divisor(clock_hz=clock_hz, baud=baud) if phy == "uart" else None
+        self._core = Core(plan, model)
+        self._endpoint = Endpoint(
+            config=LinkConfig.of(model, score_bits=plan.head.score_bits),
+            lanes=plan.i_lanes,
+            model_sha256=model.sha256,
+        )
+        if phy == "uart":
+            super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+        else:
+            super().__init__(
+                {"i_bytes": In(stream.Signature(8)), "o_bytes": Out(stream.Signature(8))}
+            )
+
+    @property
+    def identity(self) -> Identity:
+        """What the host is told."""
+        return self._endpoint.identity
+
+    @property
+    def divisor(self) -> int | None:
+        """Clock cycles per bit of the UART, or None without one."""
+        return self._divisor
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        core, endpoint = self._core, self._endpoint
+        m.submodules.endpoint = endpoint
+        m.submodules.core = ResetInserter(endpoint.core_reset)(core)
+        connect(m, endpoint.o_stream, core.i_stream)
+        connect(m, core.o_stream, endpoint.i_stream)
+        if self._divisor is None:
+            connect(m, wiring.flipped(self.i_bytes), endpoint.i_bytes)
+            connect(m, endpoint.o_bytes, wiring.flipped(self.o_bytes))
+            return m
+        m.submodules.receiver = receiver = UartReceiver(divisor=self._divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
+        connect(m, receiver.o_stream, endpoint.i_bytes)
+        connect(m, endpoint.o_bytes, transmitter.i_stream)
+        m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
+        return m
