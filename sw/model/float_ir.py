@@ -60,7 +60,9 @@ __all__ = [
     "Uniform",
 ]
 
-Rounding = Literal["half_even", "half_up", "half_down", "half_away", "floor", "ceil", "to_zero"]
+Rounding = Literal[
+    "half_even", "half_up", "half_away", "half_to_zero", "floor", "ceil", "to_zero", "away"
+]
 
 StepKind = Literal[
     "add", "sub", "reverse_sub", "mul", "div", "batch_norm", "relu", "prelu", "clip", "greater"
