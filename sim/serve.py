@@ -1,0 +1,152 @@
+"""``python -m sim.serve``: the compiled SoC of a build, answering on a serial port.
+
+The port is a pseudo-terminal, or a TCP socket with ``--tcp``, whose name is the first
+line on standard output (``port: /dev/pts/3``). The driver's ``sim:`` ports start this
+command; any other program may connect as well, as it would to a board.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import select
+import socket
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+from hw.flow import manifest
+from hw.options import Planned, add_plan_arguments, planned
+from sw.cli import console, run
+from sw.errors import LinkError
+from sw.model import load
+
+from .soc import SocSimulator
+
+__all__ = ["main", "serve"]
+
+#: Bytes held for the SoC before the host is made to wait.
+_BACKLOG = 1 << 16
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, compile, and serve until interrupted or hung up."""
+    parser = argparse.ArgumentParser(prog="python -m sim.serve", description=__doc__)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--build", type=Path, metavar="DIR", help="folder written by hw.build")
+    source.add_argument(
+        "--model", type=Path, metavar="MODEL", help="model.npz, planned by the options below"
+    )
+    add_plan_arguments(parser)
+    parser.add_argument(
+        "--mode",
+        choices=("bits", "bytes"),
+        default="bits",
+        help="drive the serial lines bit by bit (default), or the SoC's byte streams, "
+        "which is faster and leaves the UART out",
+    )
+    parser.add_argument(
+        "--tcp", metavar="PORT", type=int, help="listen on this local TCP port (0: any free one)"
+    )
+    options = parser.parse_args(arguments)
+    made = planned(options, load(options.model)) if options.model else _built(options.build)
+    soc = SocSimulator(
+        made.plan, made.model, clock_hz=made.clock_hz, baud=made.baud, mode=options.mode
+    )
+    with _port(options.tcp) as connections:
+        for descriptor in connections:
+            serve(soc, descriptor)
+
+
+def _built(folder: Path) -> Planned:
+    """The plan that a build was made of, made again.
+
+    Raises
+    ------
+    LinkError
+        The folder is no build, or this version of Binarray would build it otherwise.
+    """
+    found = manifest.load(folder)
+    options = argparse.Namespace(
+        board=found.board,
+        size=found.size,
+        clock=found.options["clock_mhz"],
+        fps=found.options["fps"],
+        share=found.options["share"],
+    )
+    made = planned(options, load(folder / "model.npz"))
+    if made.plan.summary() != found.plan:
+        raise LinkError(
+            f"'{folder}' was built by another version of Binarray, which planned it otherwise",
+            "Build it again",
+        )
+    return made
+
+
+@contextlib.contextmanager
+def _port(tcp: int | None) -> Iterator[Iterator[int]]:
+    """Open the port, print its name, and yield descriptors to serve, one at a time."""
+    if tcp is None:
+        master, slave = os.openpty()
+        tty.setraw(slave)
+        # The slave stays open here, so that the port outlives its clients.
+        with os.fdopen(master, "r+b", 0), os.fdopen(slave, "r+b", 0):
+            print(f"port: {os.ttyname(slave)}", flush=True)
+            yield iter([master])
+        return
+    with socket.create_server(("127.0.0.1", tcp)) as server:
+        print(f"port: socket://127.0.0.1:{server.getsockname()[1]}", flush=True)
+        yield _accepted(server)
+
+
+def _accepted(server: socket.socket) -> Iterator[int]:
+    while True:
+        connection, peer = server.accept()
+        console.print(f"{peer[0]}:{peer[1]} connected")
+        with connection:
+            yield connection.fileno()
+
+
+def serve(soc: SocSimulator, descriptor: int) -> None:
+    """Carry bytes between ``descriptor`` and the SoC until the other end hangs up.
+
+    Time passes in the SoC only while a byte is waiting or something moves in it, so
+    that an idle accelerator costs no processor time.
+    """
+    os.set_blocking(descriptor, False)
+    incoming, outgoing, busy = b"", b"", False
+    while True:
+        wants_read = [descriptor] if len(incoming) < _BACKLOG else []
+        wants_write = [descriptor] if outgoing else []
+        idle = not (busy or incoming)
+        readable, writable, _ = select.select(
+            wants_read, wants_write, [], None if idle else 0 if not outgoing else 0.001
+        )
+        if readable:
+            try:
+                data = os.read(descriptor, _BACKLOG)
+            except (ConnectionError, OSError):
+                return
+            if not data:
+                return
+            incoming += data
+        if writable:
+            try:
+                outgoing = outgoing[os.write(descriptor, outgoing) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                return
+        if (incoming or busy) and len(outgoing) < _BACKLOG:
+            taken, answer, spent = soc.exchange(incoming, cycles=_SLICE)
+            incoming, outgoing = incoming[taken:], outgoing + answer
+            busy = spent >= _SLICE or bool(answer)
+
+
+#: Cycles between two looks at the port.
+_SLICE = 200_000
+
+
+if __name__ == "__main__":
+    run(main)
