@@ -19,6 +19,7 @@ from hw.plan.stages import cut
 from hw.plan.stream import HeadConfig
 from sw.errors import PlanError
 from sw.model.model import Model
+from sw.protocol import field_bits
 
 __all__ = ["Candidate", "LayerPlan", "Plan", "make_plan"]
 
@@ -145,7 +146,9 @@ def make_plan(
         share=Share.of(share),
         candidates=tuple(candidates),
     )
-    search = Search(cut(model.graph), FIXED)
+    # The link delivers a byte's worth of codes at a time.
+    link_lanes = max(1, 8 // field_bits(model.graph.input.type.range.bits))
+    search = Search(cut(model.graph), fixed=FIXED, link_lanes=link_lanes)
     usable = request.share.usable(budget)
     if fps is None:
         choice, limited_by = search.fastest(usable)

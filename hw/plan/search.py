@@ -61,10 +61,14 @@ class Search:
     stages : tuple of Stage
     fixed : Cost
         Of everything outside the core.
+    link_lanes : int
+        Elements a beat that the link delivers; a converter follows where the core
+        wants another number of them.
     """
 
-    def __init__(self, stages: tuple[Stage, ...], fixed: Cost) -> None:
+    def __init__(self, stages: tuple[Stage, ...], *, fixed: Cost, link_lanes: int) -> None:
         self._fixed = fixed
+        self._link_lanes = link_lanes
         self._options = [tuple(foldings(group)) for group in segments(stages)]
         self._cycles = [np.array([s.cycles for s in options]) for options in self._options]
         self._costs = [
@@ -141,7 +145,10 @@ class Search:
             order = np.argsort(area, kind="stable")[:BREADTH]
             kept.append([int(i) for i in order if np.isfinite(area[i])])
             areas.append(area)
-        totals = [float(areas[0][i]) for i in kept[0]]
+        totals = [
+            float(areas[0][i]) + _join_area(self._link_lanes, self._options[0][i], weights)
+            for i in kept[0]
+        ]
         paths = [(i,) for i in kept[0]]
         for position in range(1, len(kept)):
             previous, before = self._options[position - 1], kept[position - 1]
@@ -149,7 +156,7 @@ class Search:
             for i in kept[position]:
                 segment = self._options[position][i]
                 steps = [
-                    total + _join_area(previous[b], segment, weights)
+                    total + _join_area(previous[b].o_lanes, segment, weights)
                     for total, b in zip(totals, before, strict=True)
                 ]
                 best = int(np.argmin(steps))
@@ -159,7 +166,8 @@ class Search:
         path = paths[int(np.argmin(totals))]
         chosen = tuple(options[i] for options, i in zip(self._options, path, strict=True))
         layers = join(chosen)
-        cost = sum((layer.cost for layer in layers), self._fixed)
+        cost = self._fixed + _joint(self._link_lanes, chosen[0])
+        cost = sum((layer.cost for layer in layers), cost)
         return Choice(segments=chosen, layers=layers, cost=cost)
 
 
@@ -184,8 +192,11 @@ def _part(used: int, usable: int) -> float:
     return 0.0 if used == 0 else float(used) * 1e6
 
 
-def _join_area(before: Segment, after: Segment, weights: np.ndarray) -> float:
-    if before.o_lanes == after.i_lanes:
-        return 0.0
-    cost = width_cost(converter(before.o_lanes, after.i_lanes, after.i_bits))
+def _joint(lanes: int, after: Segment) -> Cost:
+    """Of the converter from beats of ``lanes`` elements to the segment's."""
+    return width_cost(converter(lanes, after.i_lanes, after.i_bits))
+
+
+def _join_area(lanes: int, after: Segment, weights: np.ndarray) -> float:
+    cost = _joint(lanes, after)
     return float(sum(getattr(cost, n) * w for n, w in zip(RESOURCES, weights, strict=True)))

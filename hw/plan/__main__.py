@@ -1,0 +1,84 @@
+"""``python -m hw.plan``: the folding of a model for a board, and what it will do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from hw.options import Planned, add_plan_arguments, planned
+from hw.plan.cost import RESOURCES
+from hw.plan.plan import LayerPlan, Plan
+from sw.cli import run
+from sw.model import load
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, plan, and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hw.plan",
+        description="Choose the folding of each layer for a board, and predict area, cycles and "
+        "frames/s. No tools are run.",
+    )
+    parser.add_argument("model", type=Path, help="model.npz")
+    add_plan_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print the plan as JSON")
+    options = parser.parse_args(arguments)
+    result = planned(options, load(options.model))
+    if options.json:
+        print(json.dumps(result.plan.summary(), indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(layer_table(result.plan))
+    for line in summary_lines(result):
+        console.print(line, soft_wrap=True)
+
+
+def layer_table(plan: Plan) -> Table:
+    """A row for each layer, its folding, its cycles and its area."""
+    device = f"{plan.board} {plan.size or ''}".strip()
+    table = Table(title=f"{plan.model} on {device} at {plan.clock_mhz:g} MHz")
+    table.add_column("layer")
+    table.add_column("folding")
+    for column in ("cycles", "busy", *(name.upper() for name in RESOURCES)):
+        table.add_column(column, justify="right")
+    for layer in plan.layers:
+        table.add_row(
+            layer.name,
+            folding(layer),
+            str(layer.cycles),
+            f"{layer.cycles / plan.cycles_per_frame:.0%}",
+            *(str(getattr(layer.cost, name)) for name in RESOURCES),
+        )
+    return table
+
+
+def folding(layer: LayerPlan) -> str:
+    """A layer's folding in words: rows x simd and what holds its weights."""
+    if layer.array is None:
+        return ""
+    memory = "block RAM" if layer.array.weight_memory == "block" else "LUTs"
+    return f"{layer.array.rows} rows x {layer.array.simd} lanes, weights in {memory}"
+
+
+def summary_lines(result: Planned) -> list[str]:
+    """Totals, speed and the limit."""
+    plan, budget = result.plan, result.board.budget
+    used = ", ".join(
+        f"{getattr(plan.predicted, name)} of {getattr(budget, name)} {name.upper()}"
+        for name in RESOURCES
+    )
+    return [
+        f"area, link included: {used}",
+        f"{plan.cycles_per_frame} cycles a frame, {plan.frames_per_second:.0f} frames/s (the core)",
+        f"limited by: {plan.limited_by}",
+    ]
+
+
+if __name__ == "__main__":
+    run(main)
