@@ -293,8 +293,12 @@ def _outside(
 
 
 def _serial_latency(config: LineBufferConfig) -> int:
-    """Taps in padding are emitted before the frame; the rest wait for their words."""
-    time = -1
+    """A word is written in its own cycle and read in the next at the earliest.
+
+    Taps in padding wait for nothing; those before the first word have gone through
+    while the block was idle.
+    """
+    time = -config.window_beats
     for ky in range(config.kernel[0]):
         for kx in range(config.kernel[1]):
             y, x = ky - config.top, kx - config.left
@@ -303,10 +307,8 @@ def _serial_latency(config: LineBufferConfig) -> int:
                 time += 1
                 if inside:
                     word = (y * config.width + x) * config.pixel_beats + beat
-                    # Written in its own cycle, read in the next.
                     time = max(time, word + 1)
-                else:
-                    time = max(time, 0)
+    # Memory and output register.
     return time + 2
 
 
