@@ -28,7 +28,14 @@ from sw.model.ir import (
     infer,
 )
 
-__all__ = ["INPUT_RANGES", "models", "random_frames", "random_graph", "random_model"]
+__all__ = [
+    "INPUT_RANGES",
+    "models",
+    "random_frames",
+    "random_graph",
+    "random_model",
+    "random_preprocessing",
+]
 
 #: Ranges of inputs: binary, {0, 1}, ternary, 2 bits, uint8, int8, and an odd one.
 INPUT_RANGES = (
