@@ -50,6 +50,10 @@ class ClockPlan(Protocol):
         """Frequency of the ``sync`` domain, to the nearest hertz."""
         ...
 
+    def generator(self) -> Elaboratable:
+        """What makes the ``sync`` domain and its reset from the board's oscillator."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
@@ -74,8 +78,6 @@ class Board:
         The clock used when none is asked for; routed designs meet it.
     clock_plan : callable
         From a frequency in MHz to a `ClockPlan`; raises `PlanError` out of reach.
-    clock_generator : callable
-        From a `ClockPlan` to the component that makes the ``sync`` domain and its reset.
     bauds : tuple of int
         Rates of the board's UART bridge, best first.
     heartbeat, activity : (resource, number)
@@ -98,7 +100,6 @@ class Board:
     platform: Callable[[], Platform]
     default_clock_mhz: float
     clock_plan: Callable[[float], ClockPlan]
-    clock_generator: Callable[[ClockPlan], Elaboratable]
     bauds: tuple[int, ...]
     heartbeat: tuple[str, int]
     activity: tuple[str, int]

@@ -93,6 +93,10 @@ class PllPlan:
     def hz(self) -> int:
         return round(self.output_mhz * 1e6)
 
+    def generator(self) -> Ecp5Clock:
+        """The PLL with these dividers, and the reset."""
+        return Ecp5Clock(self)
+
 
 def solve_pll(input_mhz: float, output_mhz: float) -> PllPlan:
     """Dividers for the clock nearest to ``output_mhz`` within the data sheet's limits.

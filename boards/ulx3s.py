@@ -14,7 +14,7 @@ from amaranth_boards.ulx3s import (
 )
 
 from boards.board import Board
-from boards.ecp5 import BUDGETS, Ecp5Clock, solve_pll
+from boards.ecp5 import BUDGETS, solve_pll
 
 __all__ = ["SIZES"]
 
@@ -39,7 +39,6 @@ def _board(size: str) -> Board:
         platform=_PLATFORMS[size],
         default_clock_mhz=75.0,
         clock_plan=lambda mhz: solve_pll(OSCILLATOR_MHZ, mhz),
-        clock_generator=Ecp5Clock,
         bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 750_000, 500_000, 115_200),
         heartbeat=("led", 0),
         activity=("led", 7),

@@ -35,7 +35,7 @@ class BoardTop(Elaboratable):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.clock = self._board.clock_generator(self._clock)
+        m.submodules.clock = self._clock.generator()
         m.submodules.design = design = self._design
         # The wires of the modem's handshake stay unconnected: packets carry credits.
         uart = platform.request("uart", 0, dir={"rts": "-", "dtr": "-"})

@@ -1,0 +1,147 @@
+"""``python -m hw.build``: from a model to a bitstream, its report and its manifest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+from hw.flow import manifest, report
+from hw.flow.load import find_loader, load_bitstream
+from hw.flow.output import default_folder, output_folder
+from hw.flow.result import Implementation
+from hw.flow.run import Sources, implement
+from hw.flow.top import elaborate
+from hw.options import Planned, add_plan_arguments, planned
+from hw.soc import SoC
+from sw import cli
+from sw.errors import ModelError
+from sw.model import load
+
+__all__ = ["build", "main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line, build, and print the report."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hw.build",
+        description="Build the accelerator of a model for a board: top.bit, top.il, "
+        "manifest.json, report.json, report.txt and the tools' logs, in one folder.",
+    )
+    parser.add_argument("model", type=Path, help="model.npz")
+    add_plan_arguments(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder (default build/BOARD-SIZE-MODEL)"
+    )
+    parser.add_argument("--seed", type=_seed, default=1, help="of the placer (default 1)")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="plan and elaborate only: writes top.il, plan.json, model.npz and manifest.json, "
+        "the same bytes every time; runs no tools",
+    )
+    parser.add_argument(
+        "--flash", action="store_true", help="then load the bitstream into the board plugged in"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    options = parser.parse_args(arguments)
+    if options.flash and options.dry_run:
+        parser.error("argument --flash: not allowed with argument --dry-run")
+    # Ended by another program, we still remove what is half-written and end the tools.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    made = build(options)
+    print(json.dumps(made, indent=2) if options.json else report.render(made), end="")
+    if options.json:
+        print()
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if not 0 <= seed < 2**31:
+        raise argparse.ArgumentTypeError(f"{seed} is not from 0 to {2**31 - 1}")
+    return seed
+
+
+def build(options: argparse.Namespace) -> dict:
+    """Carry out a parsed command line; returns what ``report.json`` holds.
+
+    Raises
+    ------
+    UserError
+        Of every kind: see the classes of `sw.errors`.
+    """
+    model = load(options.model)
+    plan = planned(options, model)
+    board = plan.board
+    target = options.out or default_folder(board.name, board.size, model.name)
+    loader = find_loader(board) if options.flash else None
+    with output_folder(target) as folder:
+        start = time.monotonic()
+        with cli.step(f"elaborate {model.name} for {board.title} at {plan.plan.clock_mhz:g} MHz"):
+            sources = _elaborate(plan)
+        seconds = time.monotonic() - start
+        made = None
+        if not options.dry_run:
+            made = implement(sources, board, clock_mhz=plan.plan.clock_mhz, seed=options.seed)
+        _fill(folder, options, plan, sources, made)
+        result = report.make_report(plan, made, elaborate_seconds=seconds, seed=options.seed)
+        if made is not None:
+            report.write(result, folder)
+    cli.console.print(f"written: {target}", markup=False)
+    if loader is not None:
+        load_bitstream(board, loader, target)
+    return result
+
+
+def _elaborate(plan: Planned) -> Sources:
+    soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud)
+    return elaborate(plan.board, plan.board.clock_plan(plan.clock_hz / 1e6), soc)
+
+
+def _fill(
+    folder: Path,
+    options: argparse.Namespace,
+    plan: Planned,
+    sources: Sources,
+    made: Implementation | None,
+) -> None:
+    """Write all but the reports into ``folder``."""
+    shutil.copyfile(options.model, folder / "model.npz")
+    (folder / "top.il").write_bytes(sources.rtlil)
+    text = json.dumps(plan.plan.summary(), indent=2) + "\n"
+    (folder / "plan.json").write_text(text, encoding="utf-8")
+    files = ["model.npz", "top.il", "plan.json"]
+    if made is not None:
+        shutil.copyfile(made.folder / "top.bit", folder / "top.bit")
+        files.append("top.bit")
+        (folder / "logs").mkdir()
+        for log in sorted(made.folder.glob("*.log")):
+            shutil.copyfile(log, folder / "logs" / log.name)
+    digests = {name: manifest.sha256_file(folder / name) for name in files}
+    if digests["model.npz"] != plan.model.sha256:
+        raise ModelError(f"'{options.model}' changed while it was built", "Build it again")
+    manifest.Manifest(
+        model=plan.model.name,
+        model_sha256=digests["model.npz"],
+        board=plan.board.name,
+        size=plan.board.size,
+        clock_hz=plan.clock_hz,
+        baud=plan.baud,
+        options={
+            "clock_mhz": options.clock,
+            "fps": options.fps,
+            "share": options.share,
+            "seed": options.seed,
+        },
+        plan=plan.plan.summary(),
+        files=digests,
+        tools=made.tools if made else {},
+    ).write(folder)
+
+
+if __name__ == "__main__":
+    cli.run(main)
