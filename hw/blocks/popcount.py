@@ -81,7 +81,7 @@ class MatchSum(wiring.Component):
             for start in range(0, counted, counters)
         ]  # fmt: skip
         planes = []
-        for bit in _count(m, positions, counters):
+        for bit in _count(m, positions):
             plane = Signal(counters, name=f"count_{len(planes)}", reset_less=True)
             m.d.sync += plane.eq(bit)
             planes.append(plane)
@@ -110,7 +110,7 @@ class MatchSum(wiring.Component):
         return numbers
 
 
-def _count(m: Module, positions: list[tuple[Value, Value]], counters: int) -> list[Value]:
+def _count(m: Module, positions: list[tuple[Value, Value]]) -> list[Value]:
     """Bits, lowest first, of the number of matches at ``positions``, for all counters.
 
     n positions are two halves of about (n - 1) / 2, each counted in the same way,
@@ -125,19 +125,9 @@ def _count(m: Module, positions: list[tuple[Value, Value]], counters: int) -> li
         other = ~(positions[1][0] ^ positions[1][1])
         return [match ^ other, match & other]
     middle = 1 + (len(positions) - 1) // 2
-    halves = [_count(m, part, counters) for part in (positions[1:middle], positions[middle:])]
-    bits, carry = [], match
-    width = max(len(half) for half in halves)
-    for place in range(width):
-        a, b = (half[place] if place < len(half) else Const(0, counters) for half in halves)
-        total, ripple = Signal(counters, name="total"), Signal(counters, name="ripple")
-        m.d.comb += [
-            total.eq(a ^ b ^ carry),
-            ripple.eq((a & b) | ((a ^ b) & carry)),
-        ]
-        bits.append(total)
-        carry = ripple
-    if (len(positions)).bit_length() > width:
+    halves = [_count(m, part) for part in (positions[1:middle], positions[middle:])]
+    bits, carry = _ripple(m, *halves, match)
+    if len(positions).bit_length() > len(bits):
         bits.append(carry)
     return bits
 
@@ -147,15 +137,12 @@ def _add_level(
 ) -> tuple[list[tuple[Value, int]], list[Value]]:
     """Add neighbours, with a carry each while they last, and register all that is left."""
     added = []
+    carries = list(carries)
     for left, right in zip(numbers[0::2], numbers[1::2], strict=False):
-        maximum = left[1] + right[1] + (1 if carries else 0)
+        carry = carries.pop(0) if carries else Const(0, 1)
+        maximum = left[1] + right[1] + len(carry) * (not isinstance(carry, Const))
         total = Signal(maximum.bit_length(), reset_less=True)
-        if carries:
-            # One adder with a carry input: the lowest place only makes the carry.
-            sum_ = (Cat(Const(1, 1), left[0]) + Cat(carries.pop(0), right[0]))[1:]
-        else:
-            sum_ = left[0] + right[0]
-        m.d.sync += total.eq(sum_)
+        m.d.sync += total.eq(_add(m, left[0], right[0], carry))
         added.append((total, maximum))
     if len(numbers) % 2:
         value, maximum = numbers[-1]
@@ -167,3 +154,30 @@ def _add_level(
     kept = Signal(len(carries), name="carries", reset_less=True)
     m.d.sync += kept.eq(Cat(*carries))
     return added, list(kept)
+
+
+def _add(m: Module, a: Value, b: Value, carry: Value) -> Value:
+    """Sum of two numbers and a carry.
+
+    A carry chain takes four sites more than its bits, so that numbers of up to
+    four bits are cheaper as a ripple of LUTs, two to a full adder.
+    """
+    if max(len(a), len(b)) > 4:
+        return a + b + carry
+    bits, carry = _ripple(m, list(a), list(b), carry)
+    return Cat(*bits, carry)
+
+
+def _ripple(m: Module, a: list[Value], b: list[Value], carry: Value) -> tuple[list[Value], Value]:
+    """Sum bits and last carry of a ripple of full adders; each bit may be a vector of bits."""
+    bits = []
+    for place in range(max(len(a), len(b))):
+        operands = [half[place] for half in (a, b) if place < len(half)]
+        odd, both = operands[0], Const(0, 1)
+        if len(operands) == 2:
+            odd, both = operands[0] ^ operands[1], operands[0] & operands[1]
+        total, ripple = Signal(len(odd), name="total"), Signal(len(odd), name="ripple")
+        m.d.comb += [total.eq(odd ^ carry), ripple.eq(both | (odd & carry))]
+        bits.append(total)
+        carry = ripple
+    return bits, carry

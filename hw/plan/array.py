@@ -336,7 +336,7 @@ class ArrayConfig:
         return self.result_cycles + after
 
     @property
-    def latency_cycles(self) -> int:
+    def pipeline_cycles(self) -> int:
         """Cycles from the transfer of a fold's last beat to that of its result.
 
         Counted with the output ready and the output FIFO empty.
@@ -344,13 +344,21 @@ class ArrayConfig:
         return self.code_cycles + self.hops - 1 + FIFO_LATENCY
 
     @property
+    def latency_cycles(self) -> int:
+        """Cycles from the transfer of a frame's first input beat to that of its first output beat.
+
+        Counted in an idle array, with the input always valid and the output ready.
+        """
+        return self.synapse_folds - 1 + self.pipeline_cycles
+
+    @property
     def credits(self) -> int:
         """Neuron folds that may be under way or wait in the output FIFO.
 
-        A credit taken in cycle 0 comes back for use in cycle ``latency_cycles + 1``;
+        A credit taken in cycle 0 comes back for use in cycle ``pipeline_cycles + 1``;
         enough of them to accept a fold each ``synapse_folds`` cycles, and one to spare.
         """
-        return self.latency_cycles // self.synapse_folds + 2
+        return self.pipeline_cycles // self.synapse_folds + 2
 
     @property
     def fifo_depth(self) -> int:

@@ -52,7 +52,7 @@ def test_exact_at_full_rate(shape, memory, rng):
     # Zero dead cycles, between folds, pixels and frames: the input is never stalled.
     assert trace.accepted == list(range(len(trace.accepted)))
     assert len(trace.accepted) == len(case.codes) * config.cycles_per_frame
-    folds = np.arange(1, len(trace.cycles) + 1) * config.synapse_folds - 1
+    folds = np.arange(len(trace.cycles)) * config.synapse_folds
     assert trace.cycles == (folds + config.latency_cycles).tolist()
 
 
