@@ -24,7 +24,7 @@ help:  ## this list
 venv: $(STAMP)  ## make .venv with everything but PyTorch, from PyPI
 
 $(STAMP): pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
 	    --editable '.[$(EXTRAS)]'
 	touch $@

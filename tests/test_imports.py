@@ -108,9 +108,10 @@ def test_no_amaranth(folder: str) -> None:
 
 def test_plans_know_no_block_and_no_board() -> None:
     def forbidden(name: list[str], path: Path) -> bool:
-        if name[0] == "boards":
-            # The command looks the board up and hands its budget on.
-            return path.name != "__main__.py"
+        # The command looks the board up and hands its budget on.
+        command = path.name == "__main__.py"
+        if name[0] == "boards" or name[:2] == ["hw", "options"]:
+            return not command
         return name[0] == "hw" and len(name) > 1 and name[1] != "plan"
 
     assert not offences(modules("hw/plan"), forbidden)

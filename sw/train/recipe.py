@@ -66,7 +66,7 @@ class Recipe:
     name: str
     source: str
     layers: tuple[ConvLayer | DenseLayer, ...]
-    epochs: int = 30
+    epochs: int = 40
     batch: int = 128
     rate: float = 5e-3
     warmup: float = 1.0
