@@ -156,6 +156,8 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             raise ModelError(f"the archive holds '{key[:100]}' twice", REMEDY)
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ModelError(f"'{key[:100]}' is compressed in another way than deflate", REMEDY)
+        if info.flag_bits & 1:
+            raise ModelError(f"'{key[:100]}' is encrypted", REMEDY)
         members[key] = info
     return members
 
@@ -171,7 +173,9 @@ def _header(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> An
         raise ModelError(f"the header is {array.dtype} of shape {array.shape}, not bytes", REMEDY)
     try:
         return json.loads(array.tobytes().decode())
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ModelError("the header is not JSON (nested too deeply)", REMEDY) from None
+    except ValueError as error:
         raise ModelError(f"the header is not JSON ({str(error)[:80]})", REMEDY) from None
 
 
