@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator, SimulatorContext
 from numpy.typing import ArrayLike, NDArray
 
@@ -124,7 +125,11 @@ def run(
         for _ in range(3):
             await ctx.tick()
 
-    sim = Simulator(dut)
+    top = Module()
+    # A block that is only wires has no clock of its own.
+    top.domains.sync = ClockDomain()
+    top.submodules.dut = dut
+    sim = Simulator(top)
     sim.add_clock(1e-6)
     sim.add_testbench(feed, background=True)
     sim.add_testbench(collect)
