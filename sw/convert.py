@@ -1,6 +1,6 @@
 """Convert a trained network to a model: QONNX (.onnx) or Larq (.h5, .keras) to .npz.
 
-    python -m sw.convert network.onnx -o model.npz
+The command is ``python -m sw.convert network.onnx -o model.npz``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sw.importers.preprocess import HELP, parse
 from sw.lower import lower
 from sw.lower.reference import evaluate
 from sw.model.float_ir import FloatGraph
-from sw.model.ir import Conv, Dense, Input, IntegerRange, Threshold
+from sw.model.ir import Conv, Dense, IntegerRange, Threshold
 from sw.model.model import Model
 from sw.model.npz import save
 

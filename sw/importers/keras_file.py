@@ -76,7 +76,7 @@ def load_layers(path: str | os.PathLike[str]) -> list[KerasLayer]:
             with h5py.File(io.BytesIO(weights), "r") as file:
                 return _with_weights(_chain(config, str(path)), _zip_weights(h5py, file))
         with h5py.File(io.BytesIO(data), "r") as file:
-            text = file.attrs.get("model_config")
+            text: Any = file.attrs.get("model_config")
             if text is None:
                 raise ModelError(
                     f"'{path}' holds no network, at most its weights: there is no model_config",

@@ -61,13 +61,13 @@ def load_larq(path: str | os.PathLike[str], preprocess: tuple[Step, ...]) -> Flo
 
 def _input_shape(layers: list[KerasLayer], path: str) -> tuple[int, int, int]:
     config = layers[0].config if layers else {}
-    shape = config.get("batch_input_shape") or config.get("batch_shape") or ()
-    sizes = tuple(shape[1:])
+    shape = tuple(config.get("batch_input_shape") or config.get("batch_shape") or ())
+    sizes = shape[1:]
     if len(sizes) == 1:
         sizes = (1, 1, *sizes)
     if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
         raise ModelError(
-            f"'{path}' takes inputs of shape {tuple(shape)}; allowed is (None, height, width, "
+            f"'{path}' takes inputs of shape {shape}; allowed is (None, height, width, "
             "channels) with fixed sizes",
             "Build the model with a fixed input_shape",
         )

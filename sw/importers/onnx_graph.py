@@ -105,9 +105,7 @@ def load(path: str | os.PathLike[str]) -> OnnxGraph:
             f"'{path}' is not an ONNX file, or is truncated ({len(data)} bytes)",
             "Give a whole ONNX file; copy or download it again",
         )
-    constants = {
-        tensor.name: _array(onnx, tensor, str(path)) for tensor in model.graph.initializer
-    }
+    constants = {tensor.name: _array(onnx, tensor, str(path)) for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     if len(inputs) != 1 or not model.graph.output:
         names = ", ".join(value.name for value in inputs) or "none"

@@ -24,7 +24,7 @@ _ONE = np.float32(1)
 _HALF = np.float32(0.5)
 
 
-def _batch_norm(x: Float, *operands: Float) -> Float:
+def _batch_norm(x: Float, *operands: Float) -> NDArray:
     gamma, beta, mean, variance, epsilon = operands
     scale = gamma * (_ONE / np.sqrt(variance + epsilon))
     return x * scale + (beta - mean * scale)
@@ -68,7 +68,7 @@ def apply_steps(steps: Iterable[Step | Quantiser], x: NDArray) -> Float:
                 x = real_values(step)[indices(step, x)]
             else:
                 x = np.asarray(_STEPS[step.kind](x, *step.operands), np.float32)
-    return x
+    return np.asarray(x, np.float32)
 
 
 def indices(quantiser: Quantiser, x: NDArray) -> NDArray[np.int64]:
@@ -78,9 +78,8 @@ def indices(quantiser: Quantiser, x: NDArray) -> NDArray[np.int64]:
         return (x >= 0 if quantiser.zero > 0 else x > 0).astype(np.int64)
     assert isinstance(quantiser, Uniform), f"unknown quantiser {quantiser!r}"
     scaled = x / np.float32(quantiser.scale) + np.float32(quantiser.zero_point)
-    rounded = _ROUNDINGS[quantiser.rounding](
-        np.clip(scaled, np.float32(quantiser.low), np.float32(quantiser.high))
-    )
+    clipped = np.clip(scaled, np.float32(quantiser.low), np.float32(quantiser.high))
+    rounded = _ROUNDINGS[quantiser.rounding](np.asarray(clipped, np.float32))
     return rounded.astype(np.int64) - quantiser.low
 
 

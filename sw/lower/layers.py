@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,6 @@ from sw.model.float_ir import (
     Step,
     Uniform,
 )
-from sw.model.ir import Padding
 
 __all__ = ["Layer", "PoolAt", "check_float_graph", "split"]
 
@@ -50,7 +50,8 @@ class Layer:
         None in the last layer, and in an input whose steps are already on a grid.
     tail : tuple of Step
         Elementwise operations after the quantiser.
-    weights, padding : filled in by the passes
+    weights : int8 array or None
+        +-1, once `binarise_weights` has run; the shape of the linear op's.
     """
 
     name: str
@@ -61,7 +62,6 @@ class Layer:
     tail: tuple[Step, ...]
     channels: int
     weights: NDArray[np.int8] | None = field(default=None, repr=False)
-    padding: Padding = Padding()
 
 
 def check_float_graph(graph: FloatGraph) -> None:
@@ -161,7 +161,7 @@ def split(graph: FloatGraph) -> list[Layer]:
             "the network has no convolution and no dense layer",
             "Give a network of at least one layer",
         )
-    for layer, following in zip(layers[1:-1], layers[2:], strict=True):
+    for layer, following in pairwise(layers[1:]):
         if layer.quantiser is None:
             raise ModelError(
                 f"the activation between '{layer.name}' and '{following.name}' is real-valued; "

@@ -35,7 +35,6 @@ from sw.model.ir import (
     Dense,
     Graph,
     Input,
-    IntegerRange,
     Op,
     Padding,
     Pool,
@@ -272,9 +271,7 @@ def _head(layer: Layer, ops: Sequence[Op], kind: Literal["raw", "argmax"]) -> Op
     names = {op.name for op in ops}
     name = next(n for n in ("scores", "head", f"{layer.name}.scores") if n not in names)
     steps = [step for step in layer.steps if isinstance(step, Step)]
-    return make_head(
-        name, layer.name, steps, layer.channels, source.height * source.width, kind
-    )
+    return make_head(name, layer.name, steps, layer.channels, source.height * source.width, kind)
 
 
 def _types(ops: Sequence[Op]) -> dict[str, TensorType]:
