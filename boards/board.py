@@ -51,7 +51,7 @@ class ClockPlan(Protocol):
         ...
 
     def generator(self) -> Elaboratable:
-        """What makes the ``sync`` domain and its reset from the board's oscillator."""
+        """What drives the ``sync`` domain and its reset from the board's oscillator."""
         ...
 
 

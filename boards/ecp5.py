@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaranth.hdl import (
-    ClockDomain,
     ClockSignal,
     Const,
     Elaboratable,
@@ -17,6 +16,7 @@ from amaranth.hdl import (
     Module,
     Signal,
 )
+from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
 from boards.board import DeviceBudget
@@ -179,15 +179,16 @@ def _legal_loop(pfd: float, feedback: int, vco: float) -> bool:
 
 
 class Ecp5Clock(Elaboratable):
-    """The ``sync`` domain from an oscillator: PLL, and a reset held until it has locked.
+    """Drives the ``sync`` domain, defined above, from an oscillator by a PLL.
 
     Parameters
     ----------
     plan : PllPlan
         The PLL's setting.
 
-    The oscillator is the platform's ``default_clk``, requested here. The reset is
-    asserted at once when lock is lost and released synchronously.
+    The oscillator is the platform's ``default_clk``, requested here. The reset is held
+    until the PLL has locked, asserted at once when lock is lost, and released in step
+    with the clock.
     """
 
     def __init__(self, plan: PllPlan) -> None:
@@ -196,10 +197,11 @@ class Ecp5Clock(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         plan = self.plan
-        oscillator = platform.request(platform.default_clk).i
+        m.submodules.oscillator = oscillator = io.Buffer(
+            "i", platform.request(platform.default_clk, dir="-")
+        )
         locked = Signal()
         loop = Signal()
-        m.domains.sync = ClockDomain("sync")
         m.submodules.pll = Instance(
             "EHXPLLL",
             a_FREQUENCY_PIN_CLKI=f"{plan.input_mhz:g}",
@@ -234,7 +236,7 @@ class Ecp5Clock(Elaboratable):
             i_PHASELOADREG=Const(1),
             i_PLLWAKESYNC=Const(0),
             i_ENCLKOP=Const(0),
-            i_CLKI=oscillator,
+            i_CLKI=oscillator.i,
             i_CLKFB=loop,
             o_CLKOP=loop,
             o_CLKOS=ClockSignal("sync"),

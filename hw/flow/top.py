@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Elaboratable, Module, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 
 from boards import Board, ClockPlan
@@ -35,27 +35,37 @@ class BoardTop(Elaboratable):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        m.domains.sync = ClockDomain("sync")
         m.submodules.clock = self._clock.generator()
         m.submodules.design = design = self._design
         # The wires of the modem's handshake stay unconnected: packets carry credits.
-        uart = platform.request("uart", 0, dir={"rts": "-", "dtr": "-"})
-        m.d.comb += [design.rx.eq(uart.rx.i), uart.tx.o.eq(design.tx)]
+        pins = dict.fromkeys(("rx", "tx", "rts", "dtr"), "-")
+        uart = platform.request("uart", 0, dir=pins)
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.submodules.heartbeat = heartbeat = self._lamp(platform, self._board.heartbeat)
+        m.submodules.activity = activity = self._lamp(platform, self._board.activity)
+        m.d.comb += [design.rx.eq(rx.i), tx.o.eq(design.tx)]
 
         beat = Signal(range(self._clock.hz))
         m.d.sync += beat.eq(beat + 1)
-        m.d.comb += platform.request(*self._board.heartbeat).o.eq(beat[-1])
+        m.d.comb += heartbeat.o.eq(beat[-1])
 
         # Both directions: the receiver's own synchroniser is inside the design.
         received = Signal(init=1)
-        m.submodules.received = FFSynchronizer(uart.rx.i, received, init=1)
+        m.submodules.received = FFSynchronizer(rx.i, received, init=1)
         longest = self._clock.hz // 20
         hold = Signal(range(longest + 1))
         with m.If(~received | ~design.tx):
             m.d.sync += hold.eq(longest)
         with m.Elif(hold != 0):
             m.d.sync += hold.eq(hold - 1)
-        m.d.comb += platform.request(*self._board.activity).o.eq(hold != 0)
+        m.d.comb += activity.o.eq(hold != 0)
         return m
+
+    @staticmethod
+    def _lamp(platform, resource: tuple[str, int]) -> io.Buffer:
+        return io.Buffer("o", platform.request(*resource, dir="-"))
 
 
 def elaborate(board: Board, clock: ClockPlan, design: wiring.Component) -> Sources:

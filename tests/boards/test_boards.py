@@ -1,0 +1,176 @@
+"""Every board in every size: it is found, its clock and UART are legal, it elaborates."""
+
+from __future__ import annotations
+
+import pytest
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.lib import io
+
+import boards
+from boards.board import BAUD_TOLERANCE
+from boards.ecp5 import BUDGETS, OUTPUT_RANGE, PFD_RANGE, VCO_RANGE, solve_pll
+from sw.errors import PlanError, UserError
+
+EVERY = [board for sizes in boards.BOARDS.values() for board in sizes.values()]
+
+
+def ids(board: boards.Board) -> str:
+    return f"{board.name}-{board.size}"
+
+
+def test_the_largest_size_is_the_default() -> None:
+    assert boards.find("ulx3s").size == "85F"
+    assert boards.find("ULX3S", "12f") is boards.BOARDS["ulx3s"]["12F"]
+
+
+def test_unknown_board_lists_those_there_are() -> None:
+    with pytest.raises(UserError) as caught:
+        boards.find("icebreaker2")
+    assert str(caught.value) == (
+        "There is no board 'icebreaker2': the boards are ulx3s. "
+        "Give --board one of them, or add it as docs/boards.md says."
+    )
+    assert caught.value.exit_status == 1
+
+
+def test_unknown_size_lists_those_there_are() -> None:
+    with pytest.raises(UserError) as caught:
+        boards.find("ulx3s", "100F")
+    assert str(caught.value) == (
+        "The ulx3s has no size '100F': its sizes are 12F, 25F, 45F, 85F. "
+        "Give --size one of them, or leave it out for the largest."
+    )
+
+
+class Blinker(Elaboratable):
+    """The parts of the platform that the flow asks every board for."""
+
+    def __init__(self, board: boards.Board) -> None:
+        self._board = board
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.domains.sync = ClockDomain("sync")
+        board = self._board
+        m.submodules.clock = board.clock_plan(board.default_clock_mhz).generator()
+        count = Signal(24)
+        m.d.sync += count.eq(count + 1)
+        uart = platform.request("uart", 0, dir=dict.fromkeys(("rx", "tx", "rts", "dtr"), "-"))
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += tx.o.eq(rx.i)
+        for lamp in (board.heartbeat, board.activity):
+            buffer = io.Buffer("o", platform.request(*lamp, dir="-"))
+            m.submodules += buffer
+            m.d.comb += buffer.o.eq(count[-1])
+        return m
+
+
+@pytest.mark.parametrize("board", EVERY, ids=ids)
+def test_board_elaborates(board: boards.Board) -> None:
+    plan = board.platform().prepare(Blinker(board), "top", emit_src=False)
+    rtlil = plan.files["top.il"]
+    assert "FREQUENCY PORT" in plan.files["top.lpf"] and "25000000" in plan.files["top.lpf"]
+    assert "cell \\EHXPLLL \\pll" in rtlil
+
+
+@pytest.mark.parametrize("board", EVERY, ids=ids)
+def test_default_clock_gives_the_fastest_baud(board: boards.Board) -> None:
+    clock = board.clock_plan(board.default_clock_mhz)
+    assert clock.hz == round(board.default_clock_mhz * 1e6)
+    assert board.baud(clock.hz) == board.bauds[0]
+
+
+@pytest.mark.parametrize("board", EVERY, ids=ids)
+def test_budget_is_the_families(board: boards.Board) -> None:
+    assert board.budget == BUDGETS[board.size]
+    assert board.budget.bram_bits == 18432
+    assert 0 < board.budget.dsp < board.budget.bram < board.budget.lut <= board.budget.ff
+
+
+# Figures of nextpnr-ecp5's own utilisation report.
+@pytest.mark.parametrize(
+    ("size", "lut", "bram", "dsp"),
+    [
+        ("12F", 24288, 56, 28),
+        ("25F", 24288, 56, 28),
+        ("45F", 43848, 108, 72),
+        ("85F", 83640, 208, 156),
+    ],
+)
+def test_budgets(size: str, lut: int, bram: int, dsp: int) -> None:
+    budget = boards.find("ulx3s", size).budget
+    assert (budget.lut, budget.ff, budget.bram, budget.dsp) == (lut, lut, bram, dsp)
+
+
+@pytest.mark.parametrize("tenths", [*range(32, 1000, 7), *range(1000, 4001, 50)])
+def test_pll_is_within_the_data_sheet(tenths: int) -> None:
+    asked = tenths / 10
+    try:
+        plan = solve_pll(25.0, asked)
+    except PlanError:
+        # With small output dividers there are gaps between the multiples of the PFD's clock.
+        assert asked > 100
+        return
+    assert PFD_RANGE[0] <= plan.pfd_mhz <= PFD_RANGE[1]
+    assert VCO_RANGE[0] <= plan.vco_mhz <= VCO_RANGE[1]
+    assert OUTPUT_RANGE[0] <= plan.loop_mhz <= OUTPUT_RANGE[1]
+    assert OUTPUT_RANGE[0] <= plan.output_mhz <= OUTPUT_RANGE[1]
+    for divider in (
+        plan.reference_divider,
+        plan.feedback_divider,
+        plan.loop_divider,
+        plan.output_divider,
+    ):
+        assert 1 <= divider <= 128
+    assert abs(plan.output_mhz - asked) <= 0.01 * asked
+
+
+def test_pll_is_exact_where_it_can_be() -> None:
+    for asked in (12, 25, 48.0769230769, 50, 60, 62.5, 75, 80, 90, 100, 105, 120, 125, 150):
+        assert solve_pll(25.0, asked).output_mhz == pytest.approx(asked, rel=1e-9)
+
+
+@pytest.mark.parametrize("asked", [0.0, -1.0, 3.0, 401.0, float("nan"), float("inf")])
+def test_clock_out_of_range(asked: float) -> None:
+    with pytest.raises(PlanError) as caught:
+        solve_pll(25.0, asked)
+    assert str(caught.value) == (
+        f"A clock of {asked:g} MHz is out of the PLL's reach: it makes 3.125 to 400 MHz. "
+        "Ask for a --clock in that range."
+    )
+
+
+def test_clock_between_two_settings() -> None:
+    with pytest.raises(PlanError) as caught:
+        solve_pll(25.0, 271.9)
+    assert str(caught.value) == (
+        "A clock of 271.9 MHz is more than 1% from any that the PLL makes of the board's "
+        "25 MHz. Ask for the nearest one, --clock 275."
+    )
+
+
+@pytest.mark.parametrize("mhz", range(4, 200))
+def test_uart_error_is_below_two_percent(mhz: int) -> None:
+    board = boards.find("ulx3s")
+    hz = board.clock_plan(mhz).hz
+    baud = board.baud(hz)
+    divisor = round(hz / baud)
+    assert divisor >= 4
+    assert abs(hz / divisor / baud - 1) <= BAUD_TOLERANCE
+
+
+@pytest.mark.parametrize("mhz", [50, 62.5, 75, 100, 120])
+def test_uart_is_at_3_megabaud(mhz: float) -> None:
+    board = boards.find("ulx3s")
+    assert board.baud(board.clock_plan(mhz).hz) == 3_000_000
+
+
+def test_clock_too_slow_for_the_uart() -> None:
+    with pytest.raises(PlanError) as caught:
+        boards.find("ulx3s").baud(300_000)
+    assert str(caught.value) == (
+        "A clock of 0.3 MHz divides to none of the rates of the ULX3S 85F's UART "
+        "(3000000, 2000000, 1500000, 1000000, 750000, 500000, 115200 baud) within 2%. "
+        "Ask for a multiple of 3 MHz, for instance --clock 75."
+    )
