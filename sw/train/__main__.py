@@ -101,11 +101,12 @@ def main(argv: list[str] | None = None) -> int:
         )
     torch = require_torch()
     with atomic_write(args.output) as temporary:
-        bfloat16 = args.precision == "bfloat16" or (
-            args.precision == "auto" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        )
-        torch.set_num_threads(args.threads or len(os.sched_getaffinity(0)))
-        figures = produce(args, recipe, dataset, bfloat16, temporary)
+        if args.precision == "auto":
+            fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+            args.precision = "bfloat16" if fast else "float32"
+        args.threads = args.threads or len(os.sched_getaffinity(0))
+        torch.set_num_threads(args.threads)
+        figures = produce(args, recipe, dataset, temporary)
     if args.json:
         print(json.dumps(figures))
     else:
@@ -118,7 +119,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def produce(
-    args: argparse.Namespace, recipe: Recipe, dataset: Dataset, bfloat16: bool, output: Path
+    args: argparse.Namespace, recipe: Recipe, dataset: Dataset, output: Path
 ) -> dict[str, Any]:
     """Train, export to ``output`` and compare; the figures.
 
@@ -134,7 +135,7 @@ def produce(
             recipe=recipe,
             dataset=dataset,
             seed=args.seed,
-            bfloat16=bfloat16,
+            bfloat16=args.precision == "bfloat16",
             checkpoint=args.output.with_suffix(".checkpoint.pt"),
             curve=args.output.with_suffix(".csv"),
         ),
@@ -168,7 +169,8 @@ def export(network: Network, recipe: Recipe, dataset: Dataset, args: argparse.Na
 
     provenance = (
         f"Trained by 'python -m sw.train {args.recipe} --epochs {recipe.epochs} "
-        f"--batch {recipe.batch} --seed {args.seed}' of Binarray (BSD-2-Clause) on {recipe.source}"
+        f"--batch {recipe.batch} --seed {args.seed} --precision {args.precision} "
+        f"--threads {args.threads}' of Binarray (BSD-2-Clause) on {recipe.source}"
     )
     return lower(
         to_float_graph(network),
