@@ -87,8 +87,9 @@ def train(run: Run, *, resume: bool = False) -> Network:
     labels = torch.from_numpy(dataset.train_labels)
     console.print(
         f"{recipe.name}: {network.binary_weights:,} binary weights, {len(frames):,} frames, "
-        f"{recipe.epochs - done} of {recipe.epochs} epochs to go, batch {recipe.batch}, seed {run.seed}, "
-        f"{'bfloat16' if run.bfloat16 else 'float32'}, {torch.get_num_threads()} threads"
+        f"{recipe.epochs - done} of {recipe.epochs} epochs to go, batch {recipe.batch}, "
+        f"seed {run.seed}, {'bfloat16' if run.bfloat16 else 'float32'}, "
+        f"{torch.get_num_threads()} threads"
     )
     begun = time.monotonic()
     for epoch in range(done, recipe.epochs):
