@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
 import sys
 import time
+import tokenize
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -35,6 +37,19 @@ __all__ = [
 
 #: Everything that is not the result itself goes to standard error.
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+#: What reading a damaged .npy file raises.
+DAMAGE = (
+    EOFError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+)
 
 #: Seconds between two progress lines where standard error is no terminal.
 LINE_INTERVAL = 5.0
@@ -85,6 +100,16 @@ def _cannot_write(path: Path, error: OSError) -> UserError:
     )
 
 
+def _failed_to_write(error: OSError, path: Path) -> bool:
+    """Whether an error is about ``path`` or a file in it, and not about another file or port.
+
+    A write that fails names no file, but only a file system lacks space.
+    """
+    if error.filename is None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+    return Path(os.fsdecode(error.filename)).is_relative_to(path)
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Path to write instead of ``path``, which it becomes on leaving without an error.
@@ -114,8 +139,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, target)
     except OSError as error:
-        # Errors of other files are not ours to rename; a bare write error has no name.
-        if error.filename in (None, str(temporary)):
+        if _failed_to_write(error, temporary):
             raise _cannot_write(shown, error) from None
         raise
     finally:
@@ -147,7 +171,7 @@ def atomic_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, target)
     except OSError as error:
-        if error.filename is None or str(error.filename).startswith(str(temporary)):
+        if _failed_to_write(error, temporary):
             raise _cannot_write(shown, error) from None
         raise
     finally:
@@ -173,8 +197,9 @@ def load_array(path: str | os.PathLike[str], what: str) -> NDArray:
         raise ModelError(f"there is no file '{path}'", remedy) from None
     except OSError as error:
         raise ModelError(f"cannot read '{path}': {error.strerror or error}", remedy) from None
-    except (ValueError, EOFError, SyntaxError, OverflowError, MemoryError, TypeError) as error:
-        reason = "it holds pickled objects" if "object" in str(error).lower() else "it is damaged"
+    except DAMAGE as error:
+        pickled = "pickle" in str(error) or "Python objects" in str(error)
+        reason = "it holds pickled objects" if pickled else "it is damaged"
         raise ModelError(f"cannot read '{path}': {reason}", remedy) from None
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from sw.cli import atomic_write
+from sw import cli
 from sw.errors import ModelError
 from sw.model.header import REMEDY, Array, describe, parse
 from sw.model.model import Model
@@ -39,18 +39,12 @@ PREFACE = 4096
 
 #: What reading a damaged archive, array or text raises, besides our own errors.
 DAMAGE = (
+    *cli.DAMAGE,
     zipfile.BadZipFile,
     zlib.error,
-    EOFError,
-    KeyError,
     NotImplementedError,
     OSError,
-    OverflowError,
-    RecursionError,
     RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
 )
 
 
@@ -82,7 +76,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> str:
     """
     verify_model(model)
     data = to_bytes(model)
-    with atomic_write(path) as temporary:
+    with cli.atomic_write(path) as temporary:
         temporary.write_bytes(data)
     return hashlib.sha256(data).hexdigest()
 
