@@ -76,13 +76,14 @@ def load_layers(path: str | os.PathLike[str]) -> list[KerasLayer]:
             with h5py.File(io.BytesIO(weights), "r") as file:
                 return _with_weights(_chain(config, str(path)), _zip_weights(h5py, file))
         with h5py.File(io.BytesIO(data), "r") as file:
-            text: Any = file.attrs.get("model_config")
-            if text is None:
+            if "model_config" not in file.attrs:
                 raise ModelError(
                     f"'{path}' holds no network, at most its weights: there is no model_config",
                     _REMEDY,
                 )
-            return _with_weights(_chain(json.loads(text), str(path)), _h5_weights(file))
+            return _with_weights(
+                _chain(json.loads(_text(file.attrs["model_config"])), str(path)), _h5_weights(file)
+            )
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         raise ModelError(
             f"'{path}' is not a Keras file, or is damaged ({len(data)} bytes): {error}", _REMEDY
@@ -130,8 +131,10 @@ def _h5_weights(file: Any) -> Any:
     root = file["model_weights"]
 
     def weights(kind: str, name: str, config: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
-        group = root.get(name)
-        names = [] if group is None else [_text(n) for n in group.attrs.get("weight_names", [])]
+        if name not in root:
+            return {}
+        group = root[name]
+        names = [_text(n) for n in group.attrs.get("weight_names", [])]
         return {n.split("/")[-1].split(":")[0]: np.asarray(group[n], np.float32) for n in names}
 
     return weights

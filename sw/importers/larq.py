@@ -60,8 +60,10 @@ def load_larq(path: str | os.PathLike[str], preprocess: tuple[Step, ...]) -> Flo
 
 
 def _input_shape(layers: list[KerasLayer], path: str) -> tuple[int, int, int]:
-    config = layers[0].config if layers else {}
-    shape = tuple(config.get("batch_input_shape") or config.get("batch_shape") or ())
+    config: dict[str, Any] = layers[0].config if layers else {}
+    shape: tuple[Any, ...] = tuple(
+        config.get("batch_input_shape") or config.get("batch_shape") or ()
+    )
     sizes = shape[1:]
     if len(sizes) == 1:
         sizes = (1, 1, *sizes)
