@@ -1,0 +1,91 @@
+"""Stand-in tools: small shell programs on a PATH of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hw.flow import toolchain
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Puts shell programs on PATH, of which nothing else of the tools is there.
+
+    Call it with a name and the body of a shell script.
+    """
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    for program in toolchain._PROGRAMS.values():
+        monkeypatch.delenv(program.variable, raising=False)
+    # Whatever this machine has in /usr/bin does not count.
+    found = toolchain.shutil.which
+    names = {p.name for p in toolchain._PROGRAMS.values()}
+
+    def which(name: str) -> str | None:
+        return found(name, path=str(folder)) if name in names else found(name)
+
+    monkeypatch.setattr(toolchain.shutil, "which", which)
+
+    def add(name: str, script: str) -> Path:
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return add
+
+
+@pytest.fixture
+def cache_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty build cache."""
+    root = tmp_path / "cache"
+    monkeypatch.setenv("BINARRAY_CACHE", str(root))
+    return root
+
+
+@pytest.fixture
+def stand_ins(tools: Callable[[str, str], Path]) -> Callable[..., None]:
+    """Puts all three tools on PATH, which answer as told and write what is read of them.
+
+    ``lut`` and ``bram`` are counted by Yosys; ``fmax`` is reached by nextpnr against
+    ``clock``; ``yosys``, ``nextpnr`` and ``ecppack`` are shell commands run first.
+    """
+
+    def put(
+        *,
+        lut: int = 100,
+        bram: int = 2,
+        fmax: float = 80.0,
+        clock: float = 75.0,
+        yosys: str = "",
+        nextpnr: str = "",
+        ecppack: str = "",
+    ) -> None:
+        cells = json.dumps(
+            {"design": {"num_cells_by_type": {"LUT4": lut, "TRELLIS_FF": 50, "DP16KD": bram}}}
+        )
+        used = {"TRELLIS_COMB": lut + 5, "TRELLIS_FF": 50, "DP16KD": bram, "MULT18X18D": 0}
+        routed = json.dumps(
+            {
+                "utilization": {name: {"used": n, "available": 0} for name, n in used.items()},
+                "fmax": {"clk": {"achieved": fmax, "constraint": clock}},
+            }
+        )
+
+        def script(version: str, before: str, write: str, text: str) -> str:
+            return (
+                f'case "$1" in -V|--version) echo "{version}"; exit 0;; esac\n'
+                f"{before}\nprintf '%s' '{text}' > {write}"
+            )
+
+        tools("yosys", script("Yosys 0.60", yosys, "cells.json", cells))
+        tools("nextpnr-ecp5", script("Version nextpnr-0.8", nextpnr, "routed.json", routed))
+        tools("ecppack", script("Version 1.4", ecppack, "top.bit", "bits"))
+
+    return put
