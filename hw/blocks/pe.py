@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -56,12 +56,7 @@ class PE(wiring.Component):
         accumulator = Signal(config.match_bits)
         total = Signal(config.match_bits)
         before = accumulator if config.synapse_folds > 1 else Const(0, 1)
-        if config.match_sum.carries:
-            # One adder with a carry input: the lowest place only makes the carry.
-            operands = Cat(Const(1, 1), before), Cat(match_sum.carry, match_sum.sum)
-            m.d.comb += total.eq((operands[0] + operands[1])[1:])
-        else:
-            m.d.comb += total.eq(before + match_sum.sum)
+        m.d.comb += total.eq(before + match_sum.sum + match_sum.carry)
         # Two registers, so that the accumulator is cleared by the flip-flops' own
         # reset, without a LUT per bit, while the finished sum waits beside it.
         with m.If(self.valid):

@@ -139,8 +139,8 @@ def _add_level(
     added = []
     carries = list(carries)
     for left, right in zip(numbers[0::2], numbers[1::2], strict=False):
+        maximum = left[1] + right[1] + (1 if carries else 0)
         carry = carries.pop(0) if carries else Const(0, 1)
-        maximum = left[1] + right[1] + len(carry) * (not isinstance(carry, Const))
         total = Signal(maximum.bit_length(), reset_less=True)
         m.d.sync += total.eq(_add(m, left[0], right[0], carry))
         added.append((total, maximum))
