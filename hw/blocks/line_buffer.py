@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import Elaboratable, Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,8 +38,8 @@ class LineBuffer(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "i_stream": In(stream.Signature(config.i_lanes * config.lane_bits)),
-                "o_stream": Out(stream.Signature(config.simd * config.lane_bits)),
+                "i_stream": In(stream.Signature(unsigned(config.i_lanes * config.lane_bits))),
+                "o_stream": Out(stream.Signature(unsigned(config.simd * config.lane_bits))),
             }
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -44,8 +44,8 @@ class ParallelLineBuffer(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "i_stream": In(stream.Signature(config.i_lanes * config.lane_bits)),
-                "o_stream": Out(stream.Signature(config.simd * config.lane_bits)),
+                "i_stream": In(stream.Signature(unsigned(config.i_lanes * config.lane_bits))),
+                "o_stream": Out(stream.Signature(unsigned(config.simd * config.lane_bits))),
             }
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Elaboratable, Module, Signal, Value
+from amaranth.hdl import Elaboratable, Module, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -48,7 +48,10 @@ class SerialLineBuffer(wiring.Component):
         self.config = config
         width = config.simd * config.lane_bits
         super().__init__(
-            {"i_stream": In(stream.Signature(width)), "o_stream": Out(stream.Signature(width))}
+            {
+                "i_stream": In(stream.Signature(unsigned(width))),
+                "o_stream": Out(stream.Signature(unsigned(width))),
+            }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:

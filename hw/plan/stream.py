@@ -148,7 +148,7 @@ class WidthConfig:
         """Output beats of a group."""
         return self.block_lanes // self.o_lanes
 
-    def cycles_per_frame(self, elements: int) -> int:
+    def cycles(self, elements: int) -> int:
         """Cycles for a frame of ``elements``, a multiple of both lane counts."""
         return max(elements // self.i_lanes, elements // self.o_lanes)
 
@@ -221,4 +221,5 @@ class HeadConfig:
 
     @property
     def latency_cycles(self) -> int:
-        return 3 if self.kind == "raw" else self.elements + 3
+        apart = 1 if self.lanes > 1 else 0
+        return apart + (2 if self.kind == "raw" else self.elements + 2)
