@@ -199,7 +199,9 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, spec: Array | None) 
         data = member.read(info.file_size)
         member.read(1)
     file = io.BytesIO(data)
-    major = npy.read_magic(file)[0]
+    major, minor = npy.read_magic(file)
+    if major > 3:
+        raise ModelError(f"'{key}' is a .npy array of version {major}.{minor}, over 3", REMEDY)
     read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if dtype.hasobject:

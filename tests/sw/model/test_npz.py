@@ -165,6 +165,14 @@ def lzma(data: bytes) -> bytes:
     return archive(members_of(data), zipfile.ZIP_LZMA)
 
 
+def newer_npy(data: bytes) -> bytes:
+    """The header as a .npy member of a version that is yet to come."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as out:
+        out.writestr("header.npy", b"\x93NUMPY\x09\x00")
+    return file.getvalue()
+
+
 def encrypted(data: bytes) -> bytes:
     """Set the flag of encryption in both headers of the first member."""
     changed = bytearray(data)
@@ -218,6 +226,7 @@ FILES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
         "'header' is encrypted",
         AGAIN,
     ),
+    "newer npy": (newer_npy, "'header' is a .npy array of version 9.0, over 3", AGAIN),
     "member twice": (twice, "the archive holds 'header' twice", AGAIN),
     "lzma": (lzma, "'header' is compressed in another way than deflate", AGAIN),
     "lying size": (lying_size, "the header has 4294967280 bytes, over 16777216", AGAIN),
