@@ -88,7 +88,8 @@ def lower(
         # Up to its accumulators, with a head that changes nothing.
         _verify([*ops, added[0], _head(replace(layer, steps=()), [*ops, added[0]], "raw")])
         ops += added
-    integer = _verify([*ops, _head(layers[-1], ops, head)])
+    # The last layer gives back the grid of its source, whose scale its logits contain.
+    integer = _verify([*ops, _head(_scaled(layers[-1], grid), ops, head)])
     elements = integer.head.scale.size
     if classes and len(classes) != elements:
         raise ModelError(
@@ -178,10 +179,12 @@ def lower_layer(layer: Layer, ops: Sequence[Op], grid: Grid) -> tuple[list[Op], 
     if layer.quantiser is None:
         return [op], grid
     accumulators = infer(op, _types(ops)).range
-    scale = np.float32(grid.scale)
-    steps = layer.steps if scale == 1 else (Step.mul(scale), *layer.steps)
     levels, inverted = bisect_levels(
-        layer.name, steps, layer.quantiser, accumulators, layer.channels
+        layer.name,
+        _scaled(layer, grid).steps,
+        layer.quantiser,
+        accumulators,
+        layer.channels,
     )
     after = find_grid(_tail_values(layer))
     if after is None:
@@ -199,6 +202,12 @@ def lower_layer(layer: Layer, ops: Sequence[Op], grid: Grid) -> tuple[list[Op], 
         step=after.range.step,
     )
     return [op, threshold, *_pools(layer, threshold.name)], after
+
+
+def _scaled(layer: Layer, source: Grid) -> Layer:
+    """``layer`` with the scale of its source as a step, where that is not 1."""
+    scale = np.float32(source.scale)
+    return layer if scale == 1 else replace(layer, steps=(Step.mul(scale), *layer.steps))
 
 
 def lower_padding(linear: FloatConv, grid: Grid) -> Padding:
@@ -220,7 +229,7 @@ def lower_padding(linear: FloatConv, grid: Grid) -> Padding:
         and allowed.low <= integer <= allowed.high
         and (integer - allowed.low) % allowed.step == 0
     )
-    if not member and integer != 0:
+    if not member and linear.pad_value != 0:
         raise ModelError(
             f"op '{linear.name}' pads with {linear.pad_value}; allowed is 0 or a value of its "
             f"source, {allowed.low * grid.scale:.6g} to {allowed.high * grid.scale:.6g} in steps "
