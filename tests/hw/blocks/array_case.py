@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hw.blocks.array import SystolicArray
 from hw.plan.array import ArrayConfig, ThresholdConfig
-from tests.hw.blocks.stream_bench import pack, unpack
+from tests.hw.blocks import bench
 
 __all__ = ["ArrayCase", "random_case"]
 
@@ -35,9 +35,9 @@ class ArrayCase:
     def beats(self) -> list[int]:
         """Input payloads of all frames."""
         config = self.config
-        folds = self.codes.reshape(-1, config.synapse_folds, config.simd)
-        packed = [[pack(beat, config.lane_bits) for beat in pixel] for pixel in folds]
-        return [beat for pixel in packed for _ in range(config.neuron_folds) for beat in pixel]
+        pixels = self.codes.reshape(-1, 1, config.fan_in)
+        replayed = np.repeat(pixels, config.neuron_folds, axis=1)
+        return bench.pack(replayed, config.simd, config.lane_bits)
 
     def expected(self) -> NDArray[np.int64]:
         """Outputs (frames, pixels, O)."""
@@ -57,8 +57,8 @@ class ArrayCase:
     def outputs(self, payloads: list[int]) -> NDArray[np.int64]:
         """Output beats, unpacked to (frames, pixels, O)."""
         config = self.config
-        lanes = [unpack(payload, config.rows, config.out_bits) for payload in payloads]
-        return np.array(lanes).reshape(-1, config.pixels, config.outputs)
+        lanes = bench.unpack(payloads, config.rows, config.out_bits)
+        return lanes.reshape(-1, config.pixels, config.outputs)
 
     @property
     def output_beats(self) -> int:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator, SimulatorContext
 
+from hw.blocks.array import SystolicArray
 from hw.plan.array import ArrayConfig, ThresholdConfig
 from sw.errors import PlanError
+from tests.hw.blocks import bench
 from tests.hw.blocks.array_case import ArrayCase, random_case
-from tests.hw.blocks.stream_bench import Trace, simulate
 
 
-def run(case: ArrayCase, rng: np.random.Generator, **stalls: float) -> Trace:
-    trace = simulate(case.block(), case.beats(), outputs=case.output_beats, rng=rng, **stalls)
-    np.testing.assert_array_equal(case.outputs(trace.payloads), case.expected())
-    return trace
+def run(case: ArrayCase, rng: np.random.Generator, **rates: float) -> bench.Transfers:
+    """Run all frames of a case; outputs must equal NumPy's."""
+    found = bench.run(case.block(), case.beats(), case.output_beats, rng=rng, **rates)
+    np.testing.assert_array_equal(case.outputs(found.outputs), case.expected())
+    return found
 
 
 SHAPES = [
@@ -47,19 +50,19 @@ SHAPES = [
 @pytest.mark.parametrize("memory", ["block", "lut"])
 def test_exact_at_full_rate(shape, memory, rng):
     case = random_case(rng, weight_memory=memory, **shape)
-    trace = run(case, rng)
+    found = run(case, rng)
     config = case.config
     # Zero dead cycles, between folds, pixels and frames: the input is never stalled.
-    assert trace.accepted == list(range(len(trace.accepted)))
-    assert len(trace.accepted) == len(case.codes) * config.cycles_per_frame
-    folds = np.arange(len(trace.cycles)) * config.synapse_folds
-    assert trace.cycles == (folds + config.latency_cycles).tolist()
+    beats = len(case.codes) * config.cycles_per_frame
+    assert found.i_cycles == list(range(beats))
+    results = np.arange(beats // config.synapse_folds) * config.synapse_folds
+    assert found.o_cycles == (results + config.latency_cycles).tolist()
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("i_stall,o_stall", [(0.5, 0.0), (0.0, 0.5), (0.3, 0.7), (0.9, 0.9)])
-def test_exact_when_stalled(shape, i_stall, o_stall, rng):
-    run(random_case(rng, **shape), rng, i_stall=i_stall, o_stall=o_stall)
+@pytest.mark.parametrize(("i_rate", "o_rate"), [(0.5, 1.0), (1.0, 0.5), (0.7, 0.3), (0.1, 0.1)])
+def test_exact_when_stalled(shape, i_rate, o_rate, rng):
+    run(random_case(rng, **shape), rng, i_rate=i_rate, o_rate=o_rate)
 
 
 @pytest.mark.parametrize("trial", range(25))
@@ -73,7 +76,7 @@ def test_random_shapes(trial, rng):
         simd=int(rng.integers(1, 24)),
         neuron_folds=int(rng.integers(1, 4)),
         synapse_folds=int(rng.integers(1, 6)),
-        lane_bits=int(rng.choice([1, 1, 1, 2, 8])),
+        lane_bits=int(rng.choice([1, 1, 1, 2, 3, 8])),
         levels=int(rng.choice([0, 1, 1, 2, 3, 7])),
         height=height,
         width=width,
@@ -82,27 +85,78 @@ def test_random_shapes(trial, rng):
         pipeline=int(rng.integers(1, 5)),
         weight_memory=str(rng.choice(["lut", "block"])),
     )
-    run(case, rng, i_stall=float(rng.choice([0, 0.4])), o_stall=float(rng.choice([0, 0.4])))
+    run(case, rng, i_rate=float(rng.choice([1, 0.6])), o_rate=float(rng.choice([1, 0.6])))
 
 
-def test_nothing_is_lost_when_the_output_never_takes(rng):
-    """With the output shut, the array takes as many folds as it has credits, less a beat."""
-    case = random_case(rng, rows=4, simd=4, synapse_folds=2, neuron_folds=1, frames=40)
-    config = case.config
-    block, beats, accepted = case.block(), case.beats(), []
+@pytest.mark.parametrize("rows", [20, 40])
+def test_words_of_many_rows(rows, rng):
+    """More hops than a result stands still: the word is gathered in segments."""
+    for synapse_folds in (1, 3, 18):
+        case = random_case(rng, rows=rows, simd=2, synapse_folds=synapse_folds, frames=4)
+        found = run(case, rng)
+        assert found.period(case.output_beats // 4) == case.config.cycles_per_frame
 
-    async def bench(ctx):
+
+def count_accepted(block: SystolicArray, cycles: int) -> int:
+    """Input beats taken in ``cycles`` cycles while the output takes none."""
+    accepted = 0
+
+    async def feed(ctx: SimulatorContext) -> None:
+        nonlocal accepted
         ctx.set(block.i_stream.valid, 1)
-        for beat in range(150):
-            ctx.set(block.i_stream.payload, beats[len(accepted) % len(beats)])
-            if ctx.get(block.i_stream.ready):
-                accepted.append(beat)
-            await ctx.tick()
-
-    from amaranth.sim import Simulator
+        for _ in range(cycles):
+            *_, ready = await ctx.tick().sample(block.i_stream.ready)
+            accepted += ready
 
     simulator = Simulator(block)
     simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
+    simulator.add_testbench(feed)
     simulator.run()
-    assert len(accepted) == config.credits * config.synapse_folds + config.synapse_folds - 1
+    return accepted
+
+
+def test_takes_as_many_folds_as_it_has_credits(rng):
+    """With the output shut, all credits are spent and the next fold waits with its last beat."""
+    case = random_case(rng, rows=4, simd=4, synapse_folds=2, neuron_folds=1, frames=40)
+    config = case.config
+    credited = config.credits * config.synapse_folds
+    accepted = count_accepted(case.block(), credited + config.pipeline_cycles + 20)
+    assert accepted == credited + config.synapse_folds - 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"rows": 3}, r"rows is 3, which does not divide outputs = 8.*instance 2"),
+        ({"simd": 5}, r"simd is 5, which does not divide fan_in = 18.*instance 6"),
+        ({"rows_per_hop": 3}, r"rows_per_hop is 3, which does not divide rows = 4"),
+        ({"height": 0}, r"height is 0, but must be a whole number >= 1"),
+        ({"pipeline": 0}, r"pipeline is 0"),
+        ({"lane_bits": 1.5}, r"lane_bits is 1.5"),
+        ({"weight_memory": "flash"}, r"memory is 'flash', but must be 'lut' or 'block'"),
+    ],
+)
+def test_illegal_config(changed, message):
+    with pytest.raises(PlanError, match=message):
+        ArrayConfig(**{"outputs": 8, "fan_in": 18, "rows": 4, "simd": 6, **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"channels": 4}, r"for 4 channels, but the array has 8"),
+        ({"match_bits": 4}, r"for 4 match_bits, but the array has 5"),
+        ({"y_classes": (0, 0)}, r"for 2 output rows .*, but the array has 1"),
+        ({"x_classes": (0,)}, r"for 1 output columns .*, but the array has 2"),
+        ({"x_classes": ()}, r"x_classes is \(\)"),
+        ({"y_classes": (-1,)}, r"y_classes is \(-1,\), but must be one class >= 0"),
+        ({"levels": 0}, r"levels is 0"),
+    ],
+)
+def test_illegal_thresholds(changed, message):
+    given = {"channels": 8, "levels": 1, "match_bits": 5, "y_classes": (0,), "x_classes": (0, 0)}
+    with pytest.raises(PlanError, match=message):
+        ArrayConfig(
+            outputs=8, fan_in=18, rows=4, simd=6, width=2,
+            thresholds=ThresholdConfig(**(given | changed)),
+        )  # fmt: skip
