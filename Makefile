@@ -39,7 +39,7 @@ demo: $(STAMP)  ## build, simulate and verify examples/fashion.npz, from nothing
 check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 test: check  ## every test: check, unit, cocotb, whole SoC, place and route
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

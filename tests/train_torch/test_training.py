@@ -19,7 +19,7 @@ from sw.train import __main__ as command
 from sw.train.data import load_idx_dataset
 from sw.train.export import to_float_graph
 from sw.train.loop import Run, augment, evaluate, train
-from sw.train.network import Network
+from sw.train.network import Block, Network
 from sw.train.recipe import ConvLayer, DenseLayer, Recipe
 from tests.idx import write_dataset
 
@@ -84,6 +84,7 @@ def test_export_is_the_evaluated_network(rng: np.random.Generator, head: str) ->
     network = Network(TINY, (9, 11, 3), 7).eval()
     with torch.no_grad():
         for block in network.blocks:
+            assert isinstance(block, Block)
             norm = block.norm
             norm.gamma.copy_(torch.randn_like(norm.gamma))
             norm.gamma[::5] = 0
