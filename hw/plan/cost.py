@@ -36,10 +36,13 @@ __all__ = [
 BLOCK_RAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 
 #: LUT sites that the two ends of a carry chain take.
-CHAIN_ENDS = 1.3
+CHAIN_ENDS = 1.6
 
-#: LUT sites of a 16 x 4 distributed RAM.
-LUT_RAM_SITES = 6
+#: LUTs that join one more page of 16 constants to the others.
+MUX_LUTS = 1.25
+
+#: LUT sites of a 16 x 4 distributed RAM; its write port lies beside them.
+LUT_RAM_SITES = 4
 
 #: Sites and flip-flops of counters and handshakes.
 ARRAY_CONTROL = 60
@@ -130,12 +133,23 @@ def block_rams(width: int, depth: int) -> int:
 
 
 @cache
-def rom_luts(width: int, depth: int) -> int:
-    """LUTs of a read-only memory in logic: a LUT4 holds 16 bits, and a mux joins them."""
-    if depth <= 1:
-        return 0
-    blocks = ceil(depth / 16)
-    return ceil(width * (blocks + 0.5 * (blocks - 1)))
+def rom_bits(width: int, depth: int) -> float:
+    """Bits of a word that need logic of their own in a memory of constants.
+
+    Yosys merges bits with the same contents, and constant ones vanish. Of
+    ``2**depth`` possible contents, ``width`` random ones are distinct as this says.
+    """
+    if depth > 16:
+        return width
+    kinds = 2**depth
+    return max(0, kinds - 2) * (1 - (1 - 1 / kinds) ** width)
+
+
+@cache
+def rom_luts(width: int, depth: int) -> float:
+    """LUTs of a memory of constants: a LUT4 holds 16 bits, and multiplexers join them."""
+    pages = ceil(depth / 16)
+    return rom_bits(width, depth) * (pages + MUX_LUTS * (pages - 1))
 
 
 def adder(bits: int) -> float:
@@ -196,12 +210,11 @@ def array_cost(config: ArrayConfig) -> Cost:
     flip_flops += bits * (2 if folds > 1 else 1)
     luts, flip_flops, blocks = rows * luts, rows * flip_flops, 0
     if weights.depth > 1:
-        flip_flops += hops * weights.width
+        flip_flops += hops * rom_bits(weights.width, weights.depth)
         if weights.memory == "block":
             blocks += hops * block_rams(weights.width, weights.depth)
         else:
             luts += hops * rom_luts(weights.width, weights.depth)
-            flip_flops += hops * (weights.depth - 1).bit_length()
     if config.thresholds is not None:
         more = _threshold_cost(config.thresholds, config)
         luts, flip_flops, blocks = luts + more[0], flip_flops + more[1], blocks + more[2]
@@ -210,8 +223,8 @@ def array_cost(config: ArrayConfig) -> Cost:
     flip_flops += delays * config.simd * config.lane_bits
     flip_flops += hops * ((weights.depth - 1).bit_length() + 2)
     word = rows * config.out_bits
-    luts += fifo_luts(word, config.fifo_depth) + ARRAY_CONTROL
-    flip_flops += word * (1 + (hops - 1) / (2 * config.segment)) + ARRAY_CONTROL
+    luts += lut_ram(word, config.fifo_depth) + FIFO_CONTROL + ARRAY_CONTROL
+    flip_flops += word * (1 + (hops - 1) / (2 * config.segment)) + ARRAY_CONTROL / 2
     return count(lut=luts, ff=flip_flops, bram=blocks)
 
 
@@ -224,26 +237,26 @@ def _threshold_cost(config: ThresholdConfig, array: ArrayConfig) -> tuple[float,
     flip_flops = config.out_bits + (config.levels + 1 if config.levels > 1 else 0)
     blocks = 0
     if depth > 1:
-        flip_flops += width
+        flip_flops += rom_bits(width, depth)
         if config.memory == "block":
             blocks = array.rows * block_rams(width, depth)
         else:
             luts += rom_luts(width, depth)
-            flip_flops += (depth - 1).bit_length()
     hop_bits = array.hops * (depth - 1).bit_length()
     return array.rows * luts, array.rows * flip_flops + hop_bits, blocks
 
 
-def fifo_luts(width: int, depth: int) -> float:
-    """LUT sites of an output FIFO in distributed RAM."""
-    return ceil(width / 4) * ceil(depth / 16) * LUT_RAM_SITES + FIFO_CONTROL
+def lut_ram(width: int, depth: int) -> float:
+    """LUT sites of a memory in distributed RAM, with multiplexers between its pages."""
+    pages = ceil(depth / 16)
+    return ceil(width / 4) * pages * LUT_RAM_SITES + width * (pages - 1)
 
 
 def memory_cost(width: int, depth: int, kind: str) -> tuple[float, int]:
     """LUT sites and block RAMs of a memory that is written and read."""
     if kind == "block":
         return 0.0, block_rams(width, depth)
-    return ceil(width / 4) * ceil(depth / 16) * LUT_RAM_SITES, 0
+    return lut_ram(width, depth), 0
 
 
 @cache
@@ -252,17 +265,19 @@ def line_buffer_cost(config: LineBufferConfig) -> Cost:
     if config.mode == "wire":
         return Cost()
     word = config.i_lanes * config.lane_bits
-    out = config.simd * config.lane_bits
-    address = config.depth.bit_length()
-    if config.mode == "serial":
-        luts, blocks = memory_cost(word, config.depth, config.memory)
-        luts += out + 12 * address + LINE_BUFFER_CONTROL
-        return count(lut=luts, ff=2 * out + 8 * address + LINE_BUFFER_CONTROL, bram=blocks)
     luts, blocks = memory_cost(word, config.depth, config.memory)
-    luts, blocks = luts * config.banks, blocks * config.banks
+    if config.mode == "serial":
+        places = config.depth.bit_length()
+        luts += 8 * places + 0.3 * word + LINE_BUFFER_CONTROL
+        return count(lut=luts, ff=2 * word + 5 * places + LINE_BUFFER_CONTROL / 2, bram=blocks)
+    # Columns that shift, a copy of the window, and a multiplexer where it goes out in parts.
     window = config.fan_in * config.lane_bits
-    luts += 2 * window + 12 * address + LINE_BUFFER_CONTROL
-    return count(lut=luts, ff=2.2 * window + 8 * address + LINE_BUFFER_CONTROL, bram=blocks)
+    luts = config.banks * luts + window * (1.15 if config.window_beats == 1 else 2.15)
+    return count(
+        lut=luts + LINE_BUFFER_CONTROL,
+        ff=2.5 * window + LINE_BUFFER_CONTROL / 2,
+        bram=config.banks * blocks,
+    )
 
 
 @cache

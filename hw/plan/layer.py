@@ -93,6 +93,18 @@ class Segment:
     def o_lanes(self) -> int:
         return self.layers[-1].lanes
 
+    @property
+    def takes(self) -> int:
+        """Fewest lanes of the next segment's input that keep up with every beat.
+
+        A beat of R lanes takes R / lanes cycles to pass on. Where that is longer than
+        the producer needs for its next beat, the producer is held up, at its own
+        expense, and after a pool even if the rate is low on the average: pools
+        deliver a row in one burst. So the search joins only segments that keep up.
+        One beat a frame always has the time.
+        """
+        return _takes(self.layers[0])
+
     @cached_property
     def cycles(self) -> int:
         """Of the slowest block, the arrival of the segment's input included."""
@@ -102,6 +114,15 @@ class Segment:
     @cached_property
     def cost(self) -> Cost:
         return sum((layer.cost for layer in self.layers), Cost())
+
+
+def _takes(layer: LayerPlan) -> int:
+    """See `Segment.takes`; ``layer`` sets the pace, what follows has the same lanes."""
+    if layer.array is None:
+        return layer.lanes
+    if layer.array.pixels * layer.array.neuron_folds == 1:
+        return 1
+    return -(-layer.lanes // layer.array.synapse_folds)
 
 
 def divisors(n: int) -> tuple[int, ...]:
@@ -123,8 +144,12 @@ def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
     """Every folding of a segment, in a fixed order."""
     first = group[0]
     if isinstance(first, ArrayStage):
+        head = isinstance(group[-1], HeadStage)
         for layer in _array_layers(first):
             assert layer.line_buffer is not None
+            # A head takes one element a cycle.
+            if head and _takes(layer) > 1:
+                continue
             yield Segment(
                 i_lanes=layer.line_buffer.i_lanes,
                 i_bits=first.lane_bits,

@@ -2,9 +2,10 @@
 
 The pipeline is as slow as its slowest stage, so the problem falls apart: for a
 limit of T cycles per frame each segment takes its cheapest folding of at most T
-cycles. Only the width converters between segments tie neighbours together; a
-shortest path over the few cheapest foldings of each segment settles them. The
-best T is found by bisection over the cycle counts that occur.
+cycles. Neighbours are tied together by the width converter between them, and by
+the rule that the second keeps up with each beat of the first (`Segment.takes`): a
+shortest path over the segments settles both. The best T is found by bisection over
+the cycle counts that occur.
 
 "Cheapest" weighs the resources by what the device has of them. One weighing can
 overdraw block RAM where another would have used LUTs, so a handful are tried,
@@ -26,10 +27,7 @@ from hw.plan.stages import Stage
 __all__ = ["Choice", "Search"]
 
 #: Price of block RAM relative to LUTs, each as a part of what may be used.
-BLOCK_RAM_PRICES = (1.0, 0.25, 4.0, 0.05, 20.0)
-
-#: Foldings of a segment that take part in the shortest path.
-BREADTH = 8
+BLOCK_RAM_PRICES = (1.0, 0.5, 2.0, 0.25, 4.0, 0.1, 10.0, 0.03, 30.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,28 +67,23 @@ class Search:
     def __init__(self, stages: tuple[Stage, ...], *, fixed: Cost, link_lanes: int) -> None:
         self._fixed = fixed
         self._link_lanes = link_lanes
-        self._options = [tuple(foldings(group)) for group in segments(stages)]
-        self._cycles = [np.array([s.cycles for s in options]) for options in self._options]
-        self._costs = [
-            np.array([[getattr(s.cost, n) for n in RESOURCES] for s in options], np.float64)
-            for options in self._options
-        ]
+        self._columns = [_Column(tuple(foldings(group))) for group in segments(stages)]
 
     @property
     def floor(self) -> int:
         """Cycles per frame with every folding undone."""
-        return max(int(cycles.min()) for cycles in self._cycles)
+        return max(int(column.cycles.min()) for column in self._columns)
 
     @property
     def slowest(self) -> str:
         """Name of the layer that sets `floor`."""
-        index = max(range(len(self._cycles)), key=lambda i: int(self._cycles[i].min()))
-        best = self._options[index][int(self._cycles[index].argmin())]
+        column = max(self._columns, key=lambda column: int(column.cycles.min()))
+        best = column.options[int(column.cycles.argmin())]
         return max(best.layers, key=lambda layer: layer.cycles).name
 
     def limits(self) -> list[int]:
         """Cycle counts that a network could have, ascending."""
-        counts = np.unique(np.concatenate(self._cycles))
+        counts = np.unique(np.concatenate([column.cycles for column in self._columns]))
         return [int(count) for count in counts if count >= self.floor]
 
     def cheapest(self, limit: int, usable: Cost) -> Choice | None:
@@ -100,7 +93,10 @@ class Search:
         """
         if limit < self.floor:
             return None
-        choices = [self._path(limit, usable, price) for price in BLOCK_RAM_PRICES]
+        paths = [self._path(limit, usable, price) for price in BLOCK_RAM_PRICES]
+        choices = [choice for choice in paths if choice is not None]
+        if not choices:
+            return None
         fitting = [choice for choice in choices if choice.fullness(usable) <= 1]
         if fitting:
             return min(fitting, key=lambda choice: choice.area(usable))
@@ -131,44 +127,66 @@ class Search:
         if index == 0:
             return best, self.slowest
         better = self.cheapest(limits[index - 1], usable)
-        assert better is not None
-        return best, scarcest(better, usable)
+        return best, self.slowest if better is None else scarcest(better, usable)
 
-    def _path(self, limit: int, usable: Cost, price: float) -> Choice:
-        """Least-area chain of foldings, converters included (Viterbi over segments)."""
+    def _path(self, limit: int, usable: Cost, price: float) -> Choice | None:
+        """Least-area chain of foldings, converters included, or None.
+
+        All that the next segment sees of a folding is its lanes and what they take,
+        so the best path to each such pair is enough.
+        """
         weights = np.array([_part(1, getattr(usable, n)) for n in RESOURCES])
         weights[RESOURCES.index("bram")] *= price
-        kept: list[list[int]] = []
-        areas: list[np.ndarray] = []
-        for cycles, costs in zip(self._cycles, self._costs, strict=True):
-            area = np.where(cycles <= limit, costs @ weights, np.inf)
-            order = np.argsort(area, kind="stable")[:BREADTH]
-            kept.append([int(i) for i in order if np.isfinite(area[i])])
-            areas.append(area)
-        totals = [
-            float(areas[0][i]) + _join_area(self._link_lanes, self._options[0][i], weights)
-            for i in kept[0]
-        ]
-        paths = [(i,) for i in kept[0]]
-        for position in range(1, len(kept)):
-            previous, before = self._options[position - 1], kept[position - 1]
-            new_totals, new_paths = [], []
-            for i in kept[position]:
-                segment = self._options[position][i]
-                steps = [
-                    total + _join_area(previous[b].o_lanes, segment, weights)
-                    for total, b in zip(totals, before, strict=True)
-                ]
-                best = int(np.argmin(steps))
-                new_totals.append(steps[best] + float(areas[position][i]))
-                new_paths.append((*paths[best], i))
-            totals, paths = new_totals, new_paths
-        path = paths[int(np.argmin(totals))]
-        chosen = tuple(options[i] for options, i in zip(self._options, path, strict=True))
+        # (lanes out, least lanes in) to the area so far and the foldings chosen.
+        best: dict[tuple[int, int], tuple[float, tuple[int, ...]]]
+        best = {(self._link_lanes, 1): (0.0, ())}
+        for column in self._columns:
+            arrivals = [
+                min(
+                    (area + self._converter_area(lanes, i_lanes, column.bits, weights), path)
+                    if takes <= i_lanes
+                    else (np.inf, path)
+                    for (lanes, takes), (area, path) in best.items()
+                )
+                for i_lanes in column.i_lanes
+            ]
+            area = np.array([total for total, _ in arrivals])[column.i_index]
+            area = area + np.where(column.cycles <= limit, column.costs @ weights, np.inf)
+            best = {}
+            for leaving, members in column.groups.items():
+                index = int(members[np.argmin(area[members])])
+                if np.isfinite(area[index]):
+                    path = arrivals[int(column.i_index[index])][1]
+                    best[leaving] = (float(area[index]), (*path, index))
+            if not best:
+                return None
+        _, path = min(best.values())
+        chosen = tuple(c.options[i] for c, i in zip(self._columns, path, strict=True))
         layers = join(chosen)
-        cost = self._fixed + _joint(self._link_lanes, chosen[0])
-        cost = sum((layer.cost for layer in layers), cost)
+        first = width_cost(converter(self._link_lanes, chosen[0].i_lanes, chosen[0].i_bits))
+        cost = sum((layer.cost for layer in layers), self._fixed + first)
         return Choice(segments=chosen, layers=layers, cost=cost)
+
+    @staticmethod
+    def _converter_area(lanes: int, i_lanes: int, bits: int, weights: np.ndarray) -> float:
+        cost = width_cost(converter(lanes, i_lanes, bits))
+        return float(sum(getattr(cost, n) * w for n, w in zip(RESOURCES, weights, strict=True)))
+
+
+class _Column:
+    """The foldings of one segment as arrays, grouped by what their neighbours see."""
+
+    def __init__(self, options: tuple[Segment, ...]) -> None:
+        self.options = options
+        self.bits = options[0].i_bits
+        self.cycles = np.array([option.cycles for option in options])
+        self.costs = np.array([[getattr(o.cost, n) for n in RESOURCES] for o in options], float)
+        self.i_lanes, self.i_index = np.unique([o.i_lanes for o in options], return_inverse=True)
+        self.i_lanes = [int(lanes) for lanes in self.i_lanes]
+        leaving: dict[tuple[int, int], list[int]] = {}
+        for index, option in enumerate(options):
+            leaving.setdefault((option.o_lanes, option.takes), []).append(index)
+        self.groups = {key: np.array(members) for key, members in leaving.items()}
 
 
 def scarcest(choice: Choice, usable: Cost) -> str:
@@ -190,13 +208,3 @@ def _part(used: int, usable: int) -> float:
     if usable > 0:
         return used / usable
     return 0.0 if used == 0 else float(used) * 1e6
-
-
-def _joint(lanes: int, after: Segment) -> Cost:
-    """Of the converter from beats of ``lanes`` elements to the segment's."""
-    return width_cost(converter(lanes, after.i_lanes, after.i_bits))
-
-
-def _join_area(lanes: int, after: Segment, weights: np.ndarray) -> float:
-    cost = _joint(lanes, after)
-    return float(sum(getattr(cost, n) * w for n, w in zip(RESOURCES, weights, strict=True)))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hw.plan.cost import Cost
+from hw.plan.layer import Segment, foldings, join, segments
+from hw.plan.plan import Plan
+from hw.plan.stages import cut
 from sw.model.ir import (
     BIPOLAR,
     Conv,
@@ -19,7 +23,8 @@ from sw.model.ir import (
     Threshold,
     infer,
 )
-from sw.model.model import Model, Preprocessing, Vectors
+from sw.model.model import Model, Vectors
+from tests.graphs import random_preprocessing
 
 RANGES = {
     "bipolar": BIPOLAR,
@@ -130,9 +135,34 @@ def model_of(graph: Graph, name: str = "test") -> Model:
     return Model(
         name=name,
         graph=graph,
-        preprocessing=Preprocessing.identity(),
+        preprocessing=random_preprocessing(np.random.default_rng(0), graph),
         vectors=Vectors(
             frames=np.zeros((0, *source.shape), np.uint8),
             scores=np.zeros((0, scores), np.int32),
         ),
+    )
+
+
+def random_plan(rng: np.random.Generator, model: Model, *, most_cycles: int) -> Plan:
+    """A plan with a random folding of each segment, within ``most_cycles`` where that can be."""
+    chosen: list[Segment] = []
+    takes = 1
+    for group in segments(cut(model.graph)):
+        every = [segment for segment in foldings(group) if segment.i_lanes >= takes]
+        quick = [segment for segment in every if segment.cycles <= most_cycles]
+        options = quick or [min(every, key=lambda segment: segment.cycles)]
+        chosen.append(options[int(rng.integers(len(options)))])
+        takes = chosen[-1].takes
+    return Plan(
+        model=model.name,
+        board="none",
+        size=None,
+        clock_mhz=1.0,
+        i_lanes=chosen[0].i_lanes,
+        i_bits=chosen[0].i_bits,
+        i_elements=chosen[0].i_elements,
+        layers=join(tuple(chosen)),
+        predicted=Cost(),
+        cycles_per_frame=max(segment.cycles for segment in chosen),
+        limited_by="chance",
     )

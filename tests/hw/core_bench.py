@@ -1,0 +1,134 @@
+"""Run a core in Amaranth's simulator, recording every stage's output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.sim import Simulator, SimulatorContext
+from numpy.typing import NDArray
+
+from hw.core import Core, Tap
+from sw.model.ir import Conv, Dense, Graph
+from tests.hw.blocks.bench import pack, unpack
+
+__all__ = ["Run", "simulate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a core gave.
+
+    Attributes
+    ----------
+    scores : (frames, output beats)
+    o_cycles : (frames,), the cycle of each frame's last output beat
+    i_cycles : (frames,), the cycle of each frame's first input beat
+    tensors : name to (frames, elements), values of the graph's range; an array
+        without thresholds is not among them
+    matches : name to (frames, elements), of such arrays
+    """
+
+    scores: NDArray[np.int64]
+    o_cycles: NDArray[np.int64]
+    i_cycles: NDArray[np.int64]
+    tensors: dict[str, NDArray[np.int64]]
+    matches: dict[str, NDArray[np.int64]]
+
+    @property
+    def cycles_per_frame(self) -> int:
+        """Between the last two frames."""
+        return int(self.o_cycles[-1] - self.o_cycles[-2])
+
+
+def simulate(
+    core: Core,
+    graph: Graph,
+    inputs: NDArray,
+    *,
+    rng: np.random.Generator,
+    i_rate: float = 1.0,
+    o_rate: float = 1.0,
+) -> Run:
+    """Stream ``inputs`` (N, H, W, C) through ``core``, which has taps.
+
+    Each port is willing in a cycle with its rate's probability; an offered beat stays.
+    """
+    plan, frames = core.plan, len(inputs)
+    codes = graph.input.type.range.encode(inputs).reshape(frames, -1)
+    beats = pack(codes, plan.i_lanes, plan.i_bits)
+    per_frame, scores_per_frame = len(beats) // frames, plan.head.output_beats
+    slowness = 1 / min(i_rate, o_rate)
+    limit = int((frames + 6) * plan.cycles_per_frame * slowness * 4) + 4000
+    taken: list[int] = []
+    scores: list[int] = []
+    last: list[int] = []
+    last_cycles: list[int] = []
+    seen: list[list[int]] = [[] for _ in core.taps]
+
+    async def bench(ctx: SimulatorContext) -> None:
+        i_stream, o_stream = core.i_stream, core.o_stream
+        ports = [getattr(core, tap.port) for tap in core.taps]
+        watched = [s for port in ports for s in (port.valid, port.ready, port.payload)]
+        offered = False
+        for cycle in range(limit):
+            offered = len(taken) < len(beats) and (offered or rng.random() < i_rate)
+            willing = rng.random() < o_rate
+            ctx.set(i_stream.valid, offered)
+            ctx.set(i_stream.payload, beats[len(taken)] if offered else 0)
+            ctx.set(o_stream.ready, willing)
+            _, _, ready, valid, score, end, *values = await ctx.tick().sample(
+                i_stream.ready, o_stream.valid, o_stream.payload.data, o_stream.payload.last,
+                *watched,
+            )  # fmt: skip
+            if offered and ready:
+                taken.append(cycle)
+                offered = False
+            if willing and valid:
+                scores.append(score)
+                last.append(end)
+                if end:
+                    last_cycles.append(cycle)
+            for tap, payloads in enumerate(seen):
+                tap_valid, tap_ready, payload = values[3 * tap : 3 * tap + 3]
+                if tap_valid and tap_ready:
+                    payloads.append(payload)
+            # Beats that no later window needs may still be on their way.
+            missing = [
+                len(seen[i]) * tap.lanes < frames * tap.elements for i, tap in enumerate(core.taps)
+            ]
+            if len(taken) == len(beats) and not any(missing):
+                return
+        counts = {tap.tensor: len(seen[i]) for i, tap in enumerate(core.taps)}
+        raise AssertionError(f"in {limit} cycles {len(taken)} of {len(beats)} beats, {counts}")
+
+    simulator = Simulator(core)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert last == ([0] * (scores_per_frame - 1) + [1]) * frames, "`last` marks frames"
+    tensors, matches = _recorded(core.taps, seen, graph, frames)
+    return Run(
+        scores=np.array(scores, np.int64).reshape(frames, -1),
+        o_cycles=np.array(last_cycles),
+        i_cycles=np.array(taken[::per_frame]),
+        tensors=tensors,
+        matches=matches,
+    )
+
+
+def _recorded(
+    taps: tuple[Tap, ...], seen: list[list[int]], graph: Graph, frames: int
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.int64]]]:
+    tensors: dict[str, NDArray[np.int64]] = {}
+    matches: dict[str, NDArray[np.int64]] = {}
+    for tap, payloads in zip(taps, seen, strict=True):
+        if tap.kind == "head":
+            continue
+        values = unpack(payloads, tap.lanes, tap.bits).reshape(frames, tap.elements)
+        if tap.is_code:
+            tensors[tap.tensor] = graph.types[tap.tensor].range.decode(values)
+        else:
+            assert isinstance(graph[tap.tensor], Conv | Dense)
+            matches[tap.tensor] = values
+    return tensors, matches
