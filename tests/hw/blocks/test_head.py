@@ -93,7 +93,7 @@ def test_many_elements(rng: np.random.Generator) -> None:
         ({"step": 0}, "step is 0, must be at least 1"),
     ],
 )
-def test_refuses(change: dict[str, object], text: str) -> None:
+def test_refuses(change: dict[str, Any], text: str) -> None:
     good: dict[str, Any] = {
         "elements": 10, "lanes": 5, "match_bits": 6, "step": 2, "score_bits": 10,
     }  # fmt: skip

@@ -79,7 +79,9 @@ def test_left_over_results_of_another_session_do_not_count(rng):
     link = MemoryLink(Fake(identity()))
     bodies, expected = frames(rng, 30)
     wrong = b"".join(
-        Packet(command=Command.RESULT, number=number, body=pack_scores([7, 7, 7], 2)).encode()
+        Packet(
+            command=Command.RESULT, number=number, body=pack_scores(np.array([7, 7, 7]), 2)
+        ).encode()
         for number in range(1 << 16)
     )
     link.left_over = wrong

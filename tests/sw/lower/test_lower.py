@@ -13,7 +13,7 @@ from sw.importers.chain import Chain
 from sw.lower import lower
 from sw.lower.layers import split
 from sw.lower.reference import evaluate
-from sw.model.float_ir import FloatGraph, Step
+from sw.model.float_ir import FloatGraph, Quantiser, Step
 from sw.model.ir import BIPOLAR, Conv, Dense, Head, IntegerRange, Pool, Threshold
 from tests.sw.lower.random_floats import layer_ends, random_float_graph, random_weights
 
@@ -21,7 +21,7 @@ from tests.sw.lower.random_floats import layer_ends, random_float_graph, random_
 def _reals(graph: FloatGraph, name: str, integers: np.ndarray) -> np.ndarray:
     """Real values of a layer's integers, by the scale of its last quantiser."""
     at = [op.name for op in graph.ops].index(name)
-    scales = [op.scale for op in graph.ops[: at + 1] if hasattr(op, "scale")]
+    scales = [op.scale for op in graph.ops[: at + 1] if isinstance(op, Quantiser)]
     return integers * np.float32(scales[-1])
 
 

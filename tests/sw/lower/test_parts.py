@@ -66,7 +66,9 @@ def test_grids(reals: list[float], low: int, high: int, step: int, scale: float)
     assert grid is not None
     assert grid.range == IntegerRange(low=low, high=high, step=step)
     assert grid.scale == pytest.approx(scale, rel=1e-6)
-    np.testing.assert_allclose(grid.integers(np.float32(reals)) * grid.scale, reals, rtol=1e-6)
+    np.testing.assert_allclose(
+        grid.integers(np.array(reals, np.float32)) * grid.scale, reals, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("reals", [[1, 1], [0, 1, 2.5, 3.1], [0.3, 1.3], [0, np.nan], [0, np.inf]])
@@ -137,7 +139,11 @@ def _conv(**changes: object) -> FloatConv:
             "op 'd' reads 'pixels'; allowed is the op before it, 'bits'",
         ),
         (
-            (PIXELS, BITS, FloatDense(name="d", source="bits", weights=np.ones((2, 5)))),
+            (
+                PIXELS,
+                BITS,
+                FloatDense(name="d", source="bits", weights=np.ones((2, 5), np.float32)),
+            ),
             "op 'd': weights of shape (2, 5); allowed is (outputs, 32)",
         ),
         (
