@@ -161,6 +161,14 @@ class ParallelLineBuffer(wiring.Component):
             turn = (slot + (first_bank > bank))[:slot_bits]
             m.d.comb += [port.en.eq(enable), port.addr.eq(self._address(x, turn))]
         data: list[Value] = [port.data for port in self.banks]
+        tags: list[Signal] = [fetched, complete, rotation, rows_out]
+        if config.memory == "block":
+            # Block RAM is slow to its output: a register before the multiplexers.
+            later = [Signal.like(value) for value in (*tags, *data)]
+            with m.If(enable):
+                m.d.sync += [new.eq(old) for new, old in zip(later, (*tags, *data), strict=True)]
+            tags, data = later[: len(tags)], list(later[len(tags) :])
+        fetched, complete, rotation, rows_out = tags
         column = [
             pick([data[(ky + r) % config.banks] for r in range(config.banks)], rotation)
             for ky in range(kh)

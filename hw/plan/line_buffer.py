@@ -313,7 +313,9 @@ def _serial_latency(config: LineBufferConfig) -> int:
 
 
 def _parallel_latency(config: LineBufferConfig) -> int:
+    """From the last pixel of the first window: memory, shift window, holding register."""
     row = min(config.kernel[0] - config.top, config.height) - 1
     column = min(config.kernel[1] - config.left, config.width) - 1
-    behind = config.kernel[1] - config.left - 1 - column
-    return row * config.width + column + 1 + behind + 3 + config.window_beats - 1
+    padding = config.kernel[1] - config.left - 1 - column
+    stages = 5 if config.memory == "block" else 4
+    return row * config.width + column + padding + stages + config.window_beats - 1

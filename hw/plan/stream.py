@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import lcm
 from typing import Literal
 
-from hw.plan.line_buffer import LineBufferConfig, at_least, lut_or_block
+from hw.plan.line_buffer import LineBufferConfig, at_least
 from sw.errors import PlanError
 
 __all__ = ["HeadConfig", "LineBufferConfig", "PoolConfig", "WidthConfig"]
@@ -91,8 +91,12 @@ class PoolConfig:
 
     @property
     def memory(self) -> Literal["lut", "block"]:
-        """What the row memory is made of."""
-        return lut_or_block(self.depth, self.lanes * self.lane_bits)
+        """What the row memory is made of.
+
+        A word is read, combined and written back in one cycle, for which LUTs are
+        the faster by far: block RAM is taken only where the row is very long.
+        """
+        return "lut" if self.depth <= 256 else "block"
 
     @property
     def cycles_per_frame(self) -> int:
