@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +9,15 @@ import numpy as np
 from amaranth.lib import wiring
 
 from hw.blocks.array import SystolicArray
+from hw.blocks.head import Head
+from hw.blocks.line_buffer import LineBuffer
+from hw.blocks.pool import Pool
+from hw.blocks.width import WidthConverter
 from hw.plan.array import ArrayConfig, ThresholdConfig
-from hw.plan.stream import HeadConfig, PoolConfig
+from hw.plan.line_buffer import LineBufferConfig
+from hw.plan.stream import HeadConfig, PoolConfig, WidthConfig
 
 __all__ = ["CASES", "Case"]
-
-#: Module of `hw.blocks` of each block that takes its config, and what else it takes.
-_MODULES = {
-    "LineBuffer": "line_buffer",
-    "Pool": "pool",
-    "WidthConverter": "width",
-    "Head": "head",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +33,14 @@ class Case:
         config = self.config
         if isinstance(config, ArrayConfig):
             return _array(config, rng)
-        data: dict[str, Any] = {}
         if isinstance(config, PoolConfig):
-            data["minimum"] = rng.random(config.channels) < 0.5
+            return Pool(config=config, minimum=rng.random(config.channels) < 0.5)
         if isinstance(config, HeadConfig):
-            data["constants"] = rng.integers(-1000, 1000, config.elements)
-        module = importlib.import_module(f"hw.blocks.{_MODULES[self.block]}")
-        return getattr(module, self.block)(config=config, **data)
+            return Head(config=config, constants=rng.integers(-1000, 1000, config.elements))
+        if isinstance(config, LineBufferConfig):
+            return LineBuffer(config=config)
+        assert isinstance(config, WidthConfig)
+        return WidthConverter(config=config)
 
 
 def _array(config: ArrayConfig, rng: np.random.Generator) -> SystolicArray:
@@ -95,6 +92,44 @@ def _array_case(
     return Case(name=f"array {name}", block="SystolicArray", config=config)
 
 
+def _lines(
+    name: str, side: int, channels: int, simd: int, *, lane_bits: int = 1, **options: Any
+) -> Case:
+    """Windows of 3x3 with a border, unless ``options`` say otherwise."""
+    border = dict.fromkeys(("top", "left", "bottom", "right"), 1)
+    shape = {"height": side, "width": side, "channels": channels, "simd": simd}
+    config = LineBufferConfig(
+        **{**shape, "lane_bits": lane_bits, "kernel": (3, 3), **border, **options}
+    )
+    return Case(name=f"line buffer {name}", block="LineBuffer", config=config)
+
+
+def _pool(name: str, side: int, channels: int, lanes: int, lane_bits: int) -> Case:
+    config = PoolConfig(
+        height=side,
+        width=side,
+        channels=channels,
+        lane_bits=lane_bits,
+        lanes=lanes,
+        size=(2, 2),
+        stride=(2, 2),
+    )
+    return Case(name=f"pool {name}", block="Pool", config=config)
+
+
+def _width(i_lanes: int, o_lanes: int, lane_bits: int) -> Case:
+    config = WidthConfig(i_lanes=i_lanes, o_lanes=o_lanes, lane_bits=lane_bits)
+    name = f"width {i_lanes} to {o_lanes}, {lane_bits} bits"
+    return Case(name=name, block="WidthConverter", config=config)
+
+
+def _head(name: str, **options: Any) -> Case:
+    config = HeadConfig(**{"elements": 10, "match_bits": 9, "step": 2, "score_bits": 16, **options})
+    return Case(name=f"head {name}", block="Head", config=config)
+
+
+_NO_BORDER = dict.fromkeys(("top", "left", "bottom", "right"), 0)
+
 CASES: tuple[Case, ...] = (
     _array_case("1x8", 1, 8),
     _array_case("2x16", 2, 16),
@@ -121,4 +156,23 @@ CASES: tuple[Case, ...] = (
     _array_case("8x1 8 bits", 8, 1, lane_bits=8),
     _array_case("4x9 8 bits", 4, 9, 4, 3, lane_bits=8),
     _array_case("4x27 8 bits", 4, 27, 4, 1, lane_bits=8),
+    _lines("14x14x64, 64 lanes", 14, 64, 64),
+    _lines("14x14x64, 32 lanes, 4 times", 14, 64, 32, repeats=4),
+    _lines("28x28x16, 16 lanes, 2 times", 28, 16, 16, repeats=2),
+    _lines("28x28x16, 8 lanes, stride 2", 28, 16, 8, stride=(2, 2)),
+    _lines("14x14x32, 16 lanes of 2 bits", 14, 32, 16, lane_bits=2),
+    _lines("28x28x1, 3 lanes of 8 bits, parallel", 28, 1, 3, lane_bits=8, repeats=4),
+    _lines("32x32x3, 9 lanes of 8 bits, parallel", 32, 3, 9, lane_bits=8, repeats=4, **_NO_BORDER),
+    _lines("14x14x8, 72 lanes, parallel", 14, 8, 72),
+    _lines("1x1x256, 32 lanes, 4 times", 1, 256, 32, kernel=(1, 1), repeats=4, **_NO_BORDER),
+    _pool("28x28x32, 8 lanes", 28, 32, 8, 1),
+    _pool("28x28x32, 32 lanes", 28, 32, 32, 1),
+    _pool("14x14x32, 16 lanes of 2 bits", 14, 32, 16, 2),
+    _width(8, 32, 1),
+    _width(32, 8, 1),
+    _width(24, 16, 1),
+    _width(4, 16, 2),
+    _head("1 lane", lanes=1),
+    _head("2 lanes, argmax", lanes=2, kind="argmax"),
+    _head("10 lanes", lanes=10),
 )

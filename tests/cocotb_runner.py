@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from amaranth.back import rtlil
 from amaranth.lib import wiring
-from cocotb_tools.runner import get_results, get_runner
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
 from numpy.typing import ArrayLike
 
 from hw.flow.toolchain import find_yosys
@@ -52,7 +53,7 @@ def run_bench(
     script = "read_rtlil top.il; proc; memory_collect; write_verilog -noattr top.v"
     find_yosys().run(["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
     arrays = folder / "data.npz"
-    np.savez(arrays, **{name: np.asarray(array) for name, array in data.items()})
+    np.savez(arrays, allow_pickle=False, **{name: np.asarray(a) for name, a in data.items()})
     with _verilator_on_path():
         runner = get_runner("verilator")
         runner.build(

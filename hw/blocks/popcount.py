@@ -125,8 +125,8 @@ def _count(m: Module, positions: list[tuple[Value, Value]]) -> list[Value]:
         other = ~(positions[1][0] ^ positions[1][1])
         return [match ^ other, match & other]
     middle = 1 + (len(positions) - 1) // 2
-    halves = [_count(m, part) for part in (positions[1:middle], positions[middle:])]
-    bits, carry = _ripple(m, *halves, match)
+    low, high = _count(m, positions[1:middle]), _count(m, positions[middle:])
+    bits, carry = _ripple(m, low, high, match)
     if len(positions).bit_length() > len(bits):
         bits.append(carry)
     return bits

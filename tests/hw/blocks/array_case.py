@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,10 +80,12 @@ def random_case(
     y_classes: tuple[int, ...] = (),
     x_classes: tuple[int, ...] = (),
     frames: int = 2,
-    **options: object,
+    **options: Any,
 ) -> ArrayCase:
     """An array with random data; ``levels=0`` leaves out the thresholds."""
-    shape = dict(outputs=rows * neuron_folds, fan_in=simd * synapse_folds, rows=rows, simd=simd)
+    shape: dict[str, Any] = dict(
+        outputs=rows * neuron_folds, fan_in=simd * synapse_folds, rows=rows, simd=simd
+    )
     shape |= dict(lane_bits=lane_bits, height=height, width=width)
     bare = ArrayConfig(**shape, **options)
     thresholds = inverted = config = None

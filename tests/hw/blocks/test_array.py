@@ -13,9 +13,13 @@ from tests.hw.blocks import bench
 from tests.hw.blocks.array_case import ArrayCase, random_case
 
 
-def run(case: ArrayCase, rng: np.random.Generator, **rates: float) -> bench.Transfers:
+def run(
+    case: ArrayCase, rng: np.random.Generator, i_rate: float = 1.0, o_rate: float = 1.0
+) -> bench.Transfers:
     """Run all frames of a case; outputs must equal NumPy's."""
-    found = bench.run(case.block(), case.beats(), case.output_beats, rng=rng, **rates)
+    found = bench.run(
+        case.block(), case.beats(), case.output_beats, rng=rng, i_rate=i_rate, o_rate=o_rate
+    )
     np.testing.assert_array_equal(case.outputs(found.outputs), case.expected())
     return found
 
