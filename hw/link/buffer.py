@@ -7,8 +7,9 @@ from math import gcd
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
+from hw.link.register import StreamRegister
 from hw.plan.link import LinkConfig
 
 __all__ = ["FrameBuffer", "FrameByte", "Unpacker"]
@@ -76,6 +77,10 @@ class FrameBuffer(wiring.Component):
         with m.Elif(self.rollback):
             m.d.sync += here.eq(start)
 
+        m.submodules.register = register = StreamRegister(FrameByte)
+        connect(m, register.o_stream, wiring.flipped(self.o_stream))
+        given = register.i_stream
+
         frames = Signal(range(config.slots + 1))  # committed and not read to the end
         begun = Signal()
         index = Signal(range(config.frame_bytes))
@@ -87,12 +92,12 @@ class FrameBuffer(wiring.Component):
             at_end.eq(index == config.frame_bytes - 1),
             begun.eq(frames != 0),
             read.addr.eq(address),
-            read.en.eq(~self.o_stream.valid | self.o_stream.ready),
+            read.en.eq(~given.valid | given.ready),
             finished.eq(read.en & begun & at_end),
-            self.o_stream.payload.data.eq(read.data),
+            given.payload.data.eq(read.data),
         ]
         with m.If(read.en):
-            m.d.sync += [self.o_stream.valid.eq(begun), self.o_stream.payload.last.eq(at_end)]
+            m.d.sync += [given.valid.eq(begun), given.payload.last.eq(at_end)]
             with m.If(begun):
                 m.d.sync += [
                     address.eq(Mux(address == depth - 1, 0, address + 1)),

@@ -9,8 +9,9 @@ from __future__ import annotations
 from amaranth import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
+from hw.link.register import StreamRegister
 from hw.plan.link import TRANSMIT_BYTES
 
 __all__ = ["CheckedToken", "CobsDecoder", "CobsEncoder", "Token"]
@@ -111,11 +112,10 @@ class CobsEncoder(wiring.Component):
         after_full = Signal()
         room = Signal()
         token = self.i_stream.payload
-        m.d.comb += [
-            code.eq(free - head),
-            # One place is kept for the delimiter and one tells full from empty.
-            room.eq((sent - free - 1)[: len(free)] > 1),
-        ]
+        m.d.comb += code.eq(free - head)
+        # A packet's end takes two places and one tells full from empty; a register, for
+        # the clock's sake, is one step late.
+        m.d.sync += room.eq((sent - free)[: len(free)] >= 8)
 
         def close() -> None:
             """The next block begins at ``free``."""
@@ -154,13 +154,16 @@ class CobsEncoder(wiring.Component):
                 close()
                 m.next = "DATA"
 
+        m.submodules.register = register = StreamRegister(8)
+        connect(m, register.o_stream, wiring.flipped(self.o_stream))
+        given = register.i_stream
         m.d.comb += [
             read.addr.eq(sent),
-            read.en.eq(~self.o_stream.valid | self.o_stream.ready),
-            self.o_stream.payload.eq(read.data),
+            read.en.eq(~given.valid | given.ready),
+            given.payload.eq(read.data),
         ]
         with m.If(read.en):
-            m.d.sync += self.o_stream.valid.eq(sent != head)
+            m.d.sync += given.valid.eq(sent != head)
             with m.If(sent != head):
                 m.d.sync += sent.eq(sent + 1)
         return m

@@ -9,7 +9,7 @@ never meets that.
 
 from __future__ import annotations
 
-from amaranth import Array, Const, Module, Signal, signed
+from amaranth import Array, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -316,22 +316,15 @@ class Responder(wiring.Component):
     def _reported(self, m: Module, position: Signal, frames_out: Signal) -> Signal:
         """Byte ``position`` of identity and counters."""
         counters = [self.counts[name] for name in ("bad_packets", "overruns", "frames_in")]
-        low_bytes, high_bytes = [], []
-        for counter in (*counters, frames_out):
-            low_bytes += [counter[:8], counter[:8]]
-            high_bytes += [counter[8:], counter[8:]]
+        counter = Array([*counters, frames_out])[(position - IDENTITY_BYTES)[1:3]]
+        is_high = position[0]
+        assert IDENTITY_BYTES % 2 == 0, "counters begin at an even position"
         reported = Signal(8)
         kept = Signal(8)
-        which = Signal(range(COUNTERS_BYTES))
-        m.d.comb += [
-            which.eq(position - IDENTITY_BYTES),
-            reported.eq(Array([Const(byte, 8) for byte in self._identity.pack()])[position]),
-        ]
+        m.d.comb += reported.eq(Array([Const(byte, 8) for byte in self._identity.pack()])[position])
         with m.If(position >= IDENTITY_BYTES):
-            m.d.comb += reported.eq(Array(low_bytes)[which])
             # A counter may move between its two bytes: the upper is kept from the lower's time.
-            with m.If(which[0]):
-                m.d.comb += reported.eq(kept)
-            with m.Else():
-                m.d.sync += kept.eq(Array(high_bytes)[which])
+            m.d.comb += reported.eq(Mux(is_high, kept, counter[:8]))
+            with m.If(~is_high):
+                m.d.sync += kept.eq(counter[8:])
         return reported

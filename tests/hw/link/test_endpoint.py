@@ -58,8 +58,8 @@ def test_frames(rng, elements, code_bits, lanes, scores, score_bits, stalls):
         for number, values in enumerate(codes):
             await host.send(frame(config, 1000 + number, values).encode())
             if number % config.slots == config.slots - 1:
-                results += await host.receive(silence=4000)
-        results += await host.receive(silence=4000)
+                results += await host.receive(config.slots, silence=4000)
+        results += await host.receive(len(codes) - len(results), silence=4000)
         assert [packet.number for packet in results] == list(range(1000, 1005))
         for packet, values in zip(results, codes, strict=True):
             assert packet.command == Command.RESULT and packet.version == VERSION
