@@ -36,6 +36,7 @@ Example
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -211,7 +212,7 @@ class FloatPool(FloatOp):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Quantiser(FloatOp):
+class Quantiser(FloatOp, ABC):
     """Base of `Sign` and `Uniform`: real tensor in, few evenly spaced real values out.
 
     An element's *index* counts those values upwards from 0; its *integer* is
@@ -220,6 +221,21 @@ class Quantiser(FloatOp):
 
     source: str
     scale: float = 1.0
+
+    @property
+    @abstractmethod
+    def low_integer(self) -> int:
+        """Integer of index 0."""
+
+    @property
+    @abstractmethod
+    def step(self) -> int:
+        """Distance between the integers of neighbouring indices."""
+
+    @property
+    @abstractmethod
+    def levels(self) -> int:
+        """Number of steps between lowest and highest value."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -245,7 +261,6 @@ class Sign(Quantiser):
 
     @property
     def levels(self) -> int:
-        """Number of steps between lowest and highest value."""
         return 1
 
 
@@ -289,7 +304,6 @@ class Uniform(Quantiser):
 
     @property
     def levels(self) -> int:
-        """Number of steps between lowest and highest value."""
         return self.high - self.low
 
 
