@@ -105,10 +105,12 @@ def load(path: str | os.PathLike[str]) -> OnnxGraph:
             f"'{path}' is not an ONNX file, or is truncated ({len(data)} bytes)",
             "Give a whole ONNX file; copy or download it again",
         )
-    constants = {tensor.name: _array(onnx, tensor, str(path)) for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in constants]
+    constants = {
+        _text(tensor.name): _array(onnx, tensor, str(path)) for tensor in model.graph.initializer
+    }
+    inputs = [value for value in model.graph.input if _text(value.name) not in constants]
     if len(inputs) != 1 or not model.graph.output:
-        names = ", ".join(value.name for value in inputs) or "none"
+        names = ", ".join(_text(value.name) for value in inputs) or "none"
         raise ModelError(
             f"'{path}' has {len(inputs)} inputs ({names}); allowed is 1, and at least one output",
             _REEXPORT,
@@ -118,22 +120,29 @@ def load(path: str | os.PathLike[str]) -> OnnxGraph:
         path=str(path),
         nodes=tuple(_node(onnx, proto, i, str(path)) for i, proto in enumerate(model.graph.node)),
         constants=constants,
-        input=inputs[0].name,
+        input=_text(inputs[0].name),
         input_shape=_input_shape(inputs[0]),
-        outputs=tuple(value.name for value in model.graph.output),
+        outputs=tuple(_text(value.name) for value in model.graph.output),
         opset=opsets[0] if opsets else 13,
     )
 
 
 def _array(onnx: Any, tensor: Any, path: str) -> NDArray:
+    reason = "its data lie in another file"
     try:
-        return onnx.numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, OSError) as error:
-        reason = "its data lie in another file" if tensor.external_data else str(error)
-        raise ModelError(
-            f"'{path}': cannot read the constant '{tensor.name}': {reason}",
-            "Save the ONNX model whole, with its weights inside",
-        ) from None
+        if not tensor.external_data:
+            return onnx.numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+        reason = str(error)
+    raise ModelError(
+        f"'{path}': cannot read the constant '{tensor.name}': {reason}",
+        "Save the ONNX model whole, with its weights inside",
+    )
+
+
+def _text(value: str | bytes) -> str:
+    """A name; protobuf gives bytes where a damaged one is not UTF-8."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
 
 
 def _node(onnx: Any, proto: Any, index: int, path: str) -> Node:
@@ -148,11 +157,11 @@ def _node(onnx: Any, proto: Any, index: int, path: str) -> Node:
             value = list(value) if hasattr(value, "__iter__") else value
         attributes[attribute.name] = value
     return Node(
-        op=proto.op_type,
-        name=proto.name or f"{proto.op_type}_{index}",
-        domain=proto.domain,
-        inputs=tuple(proto.input),
-        outputs=tuple(proto.output),
+        op=_text(proto.op_type),
+        name=_text(proto.name) or f"{_text(proto.op_type)}_{index}",
+        domain=_text(proto.domain),
+        inputs=tuple(map(_text, proto.input)),
+        outputs=tuple(map(_text, proto.output)),
         attributes=attributes,
         proto=proto,
     )
@@ -180,8 +189,18 @@ def fold(node: Node, inputs: list[NDArray], opset: int) -> list[NDArray]:
     ModelError
         The evaluator does not know the op.
     """
-    if node.op in ("Quant", "IntQuant", "BipolarQuant") and node.domain in QONNX_DOMAINS:
-        return [quantise_constant(node, inputs)]
+    try:
+        if node.op in ("Quant", "IntQuant", "BipolarQuant") and node.domain in QONNX_DOMAINS:
+            return [quantise_constant(node, inputs)]
+        return _evaluate(node, inputs, opset)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{node.label} computes a constant in a way that is not supported: {error}",
+            "Simplify the ONNX file first (qonnx-cleanup), or export it once more",
+        ) from None
+
+
+def _evaluate(node: Node, inputs: list[NDArray], opset: int) -> list[NDArray]:
     onnx = import_onnx()
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     names = [name for name in node.inputs if name]
@@ -193,14 +212,8 @@ def fold(node: Node, inputs: list[NDArray], opset: int) -> list[NDArray]:
         [numpy_helper.from_array(a, n) for a, n in zip(inputs, names, strict=True)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    try:
-        evaluator = onnx.reference.ReferenceEvaluator(model)
-        return [np.asarray(value) for value in evaluator.run(None, {})]
-    except (NotImplementedError, RuntimeError, TypeError, ValueError, IndexError) as error:
-        raise ModelError(
-            f"{node.label} computes a constant in a way that is not supported: {error}",
-            "Simplify the ONNX file first (qonnx-cleanup), or export it once more",
-        ) from None
+    evaluator = onnx.reference.ReferenceEvaluator(model)
+    return [np.asarray(value) for value in evaluator.run(None, {})]
 
 
 def quantise_constant(node: Node, inputs: list[NDArray]) -> NDArray[np.float32]:

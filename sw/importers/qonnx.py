@@ -128,7 +128,14 @@ class _Walk:
                 f"{node.label} follows a Pad; allowed there is only a Conv",
                 "Pad directly in front of the convolution, after the quantiser",
             )
-        handler(self.tensor, node)
+        try:
+            handler(self.tensor, node)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Attributes and operands are of any kind and number in a damaged file.
+            raise ModelError(
+                f"{node.label} has attributes or operands that do not fit it: {error}",
+                "Export the network once more; its file is damaged or not valid ONNX",
+            ) from None
         self.tensor.name = node.outputs[0]
 
     def _store(self, node: Node, values: list[NDArray]) -> None:
