@@ -12,11 +12,10 @@ included. The device is an LFE5U-85F of speed grade 6.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +71,21 @@ def _build_folder() -> Path:
     return folder
 
 
-def figures(cases: Iterator[Case], *, clock_mhz: float, seed: int) -> list[dict[str, Any]]:
+def figures(cases: Sequence[Case], *, clock_mhz: float, seed: int) -> list[dict[str, Any]]:
     """Config and results of each case."""
     found = []
     for case in cases:
         with cli.step(case.name):
             block = case.build(np.random.default_rng(1))
             result = measure(block, clock_mhz=clock_mhz, seed=seed)
-        config = dataclasses.asdict(case.config)
-        found.append({"name": case.name, "block": case.block, "config": config, "result": result})
+        found.append(
+            {
+                "name": case.name,
+                "block": case.block,
+                "config": case.plain_config(),
+                "result": result,
+            }
+        )
     return found
 
 
@@ -131,7 +136,7 @@ def main() -> int:
         raise UserError(
             f"no case contains {args.only!r}", f"Choose among {', '.join(c.name for c in CASES)}"
         )
-    found = figures(iter(cases), clock_mhz=args.clock, seed=args.seed)
+    found = figures(cases, clock_mhz=args.clock, seed=args.seed)
     print(json.dumps(found, indent=1) if args.json else table(found))
     if args.update:
         _update(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,10 @@ class Case:
     name: str
     block: str
     config: Any
+
+    def plain_config(self) -> dict[str, Any]:
+        """The config as JSON has it."""
+        return json.loads(json.dumps(dataclasses.asdict(self.config)))
 
     def build(self, rng: np.random.Generator) -> wiring.Component:
         """The block, with random data where it takes any."""
