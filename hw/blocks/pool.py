@@ -175,9 +175,9 @@ class Pool(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
         address, following = Signal(range(depth)), Signal(range(depth))
         # Through the words of a pixel, back to the first of them for the next pixel
-        # of the same window, and to the start for the next row. In the columns left
-        # over it may run past the end; nothing is written there.
-        m.d.comb += following.eq(address + 1)
+        # of the same window, and to the start for the next row or, where nothing is
+        # written, for the columns left over.
+        m.d.comb += following.eq(Mux(address == depth - 1, 0, address + 1))
         with m.If(word.last & ~px.last):
             m.d.comb += following.eq(address - (beats - 1))
         with m.If(next_row):
