@@ -16,7 +16,7 @@ from amaranth.hdl import ClockDomain, Module
 from amaranth.sim import Simulator, SimulatorContext
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RATES", "Transfers", "pack", "run", "unpack"]
+__all__ = ["RATES", "Transfers", "pack", "run", "to_bytes", "unpack"]
 
 #: (input rate, output rate): the share of cycles in which a port is willing.
 RATES = ((1.0, 1.0), (0.5, 1.0), (1.0, 0.5), (0.7, 0.7), (0.1, 0.9), (0.9, 0.1))
@@ -33,6 +33,12 @@ def unpack(beats: Sequence[int], lanes: int, bits: int) -> NDArray[np.int64]:
     mask = (1 << bits) - 1
     codes = [[beat >> i * bits & mask for i in range(lanes)] for beat in beats]
     return np.array(codes, np.int64).reshape(len(beats), lanes)
+
+
+def to_bytes(beats: Sequence[int]) -> NDArray[np.uint8]:
+    """Beats as rows of bytes, little-endian, for a bench that reads a file."""
+    size = max(1, (max(beats).bit_length() + 7) // 8)
+    return np.array([list(beat.to_bytes(size, "little")) for beat in beats], np.uint8)
 
 
 @dataclass(kw_only=True)
@@ -61,6 +67,7 @@ def run(
     i_rate: float = 1.0,
     o_rate: float = 1.0,
     idle: int = 0,
+    offered: Sequence[int] | None = None,
     sample: Callable[[Any], Any] = lambda payload: payload,
     limit: int | None = None,
 ) -> Transfers:
@@ -72,6 +79,7 @@ def run(
     rng : source of the pauses; needed where a rate is below 1
     i_rate, o_rate : probability that a port is willing in a cycle
     idle : cycles before the first beat is offered
+    offered : the cycle before which each beat is not offered
     sample : of ``o_stream.payload``, the value to collect
     limit : cycles after which a missing beat is given up
 
@@ -92,7 +100,11 @@ def run(
         cycle = idle
         for _ in range(idle):
             await ctx.tick()
-        for beat in beats:
+        for number, beat in enumerate(beats):
+            while offered is not None and cycle < offered[number]:
+                ctx.set(i_stream.valid, 0)
+                await ctx.tick()
+                cycle += 1
             while i_pause.random() >= i_rate:
                 ctx.set(i_stream.valid, 0)
                 await ctx.tick()

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tests.cocotb_runner import run_bench
 from tests.hw.blocks import bench
 from tests.hw.blocks.array_case import random_case
-
-
-def to_bytes(payloads: list[int]) -> np.ndarray:
-    """Payloads as rows of bytes, little-endian."""
-    size = max(1, (max(payloads).bit_length() + 7) // 8)
-    rows = [list(payload.to_bytes(size, "little")) for payload in payloads]
-    return np.array(rows, np.uint8)
 
 
 def test_verilog_is_exact(rng, tmp_path):
@@ -37,8 +28,8 @@ def test_verilog_is_exact(rng, tmp_path):
         "tests.hw.blocks.cocotb.stream_bench",
         tmp_path,
         data={
-            "beats": to_bytes(case.beats()),
-            "expected": to_bytes(expected),
+            "beats": bench.to_bytes(case.beats()),
+            "expected": bench.to_bytes(expected),
             "rates": [(1.0, 1.0), (0.5, 1.0), (1.0, 0.3), (0.6, 0.6)],
         },
         seed=int(rng.integers(2**31)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -97,3 +99,78 @@ def test_random_shapes_with_pauses(
         config = random_config(rng, parallel)
         print(config)
         check(config, rng, i_rate=i_rate, o_rate=o_rate)
+
+
+#: Shapes of real layers, which random ones do not reach: deep memories of either
+#: kind, and a map whose lower half no window sees.
+REAL = [
+    {"height": 4, "width": 30, "channels": 16, "kernel": (3, 3), "simd": 16, "top": 1,
+     "left": 1, "bottom": 1, "right": 1, "lane_bits": 2},
+    {"height": 14, "width": 14, "channels": 8, "kernel": (3, 3), "stride": (2, 2), "simd": 8,
+     "top": 1, "left": 1},
+    {"height": 5, "width": 48, "channels": 3, "kernel": (3, 3), "simd": 9, "lane_bits": 8},
+    {"height": 7, "width": 40, "channels": 1, "kernel": (5, 5), "simd": 5, "lane_bits": 8,
+     "top": 2, "left": 2, "bottom": 2, "right": 2},
+    {"height": 1, "width": 1, "channels": 96, "simd": 8, "repeats": 10},
+    {"height": 1, "width": 1, "channels": 96, "simd": 3, "repeats": 1, "kernel": (1, 1),
+     "stride": (2, 2)},
+    {"height": 12, "width": 3, "channels": 2, "kernel": (2, 2), "stride": (9, 1), "simd": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", REAL, ids=str)
+def test_real_shapes(shape: dict[str, Any], rng: np.random.Generator) -> None:
+    config = LineBufferConfig(**({"lane_bits": 1} | shape))
+    measure(config, rng)
+
+
+def test_real_shapes_cover_both_kinds_of_memory() -> None:
+    configs = [LineBufferConfig(**({"lane_bits": 1} | shape)) for shape in REAL]
+    kinds = {(config.mode, config.memory) for config in configs}
+    assert kinds == {
+        ("serial", "lut"), ("serial", "block"), ("parallel", "lut"), ("parallel", "block"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("channels", "simd"), [(4, 4), (3, 9)], ids=["serial", "parallel"])
+def test_a_slow_steady_producer_starves_nobody(
+    channels: int, simd: int, rng: np.random.Generator
+) -> None:
+    """The pace that the memory is sized for: beat j offered in cycle j * period / beats."""
+    config = LineBufferConfig(
+        height=6, width=8, channels=channels, lane_bits=1, kernel=(3, 3), simd=simd,
+        repeats=2, top=1, bottom=1,
+    )  # fmt: skip
+    pace = config.cycles_per_frame / config.input_beats
+    frames = 6
+    codes = rng.integers(0, 2, (frames, config.height, config.width, channels))
+    beats = pack(codes, config.i_lanes, 1)
+    result = run(
+        LineBuffer(config=config), beats, frames * config.output_beats,
+        offered=[int(j * pace) for j in range(len(beats))],
+    )  # fmt: skip
+    assert result.period(config.output_beats) == config.cycles_per_frame
+
+
+WIRE = {"height": 2, "width": 2, "channels": 4, "lane_bits": 1, "simd": 2}
+
+
+def test_a_dense_layer_of_one_fold_is_wires(rng: np.random.Generator) -> None:
+    config = LineBufferConfig(**WIRE)  # type: ignore[arg-type]
+    assert config.mode == "wire" and config.depth == 0
+    measure(config, rng)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"simd": 3}, "simd is 3, must divide the window's 4 elements"),
+        ({"kernel": (3, 1)}, "the kernel is 3x1, the padded map only 2x2"),
+        ({"top": 1}, "top padding is 1, with a kernel of 1x1 it must be 0 to 0"),
+        ({"pad_code": 2}, "pad_code is 2, must be 0 to 1 in lanes of 1 bits"),
+        ({"repeats": 0}, "repeats is 0, must be at least 1"),
+    ],
+)
+def test_refuses(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(PlanError, match=text):
+        LineBufferConfig(**(WIRE | change))
