@@ -15,11 +15,11 @@ from math import ceil
 from typing import Protocol
 
 from hw.plan.array import ArrayConfig, MatchSumConfig, ThresholdConfig
+from hw.plan.link import LinkConfig
 from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
 from sw.errors import PlanError
 
 __all__ = [
-    "FIXED",
     "Budget",
     "Cost",
     "Share",
@@ -27,6 +27,7 @@ __all__ = [
     "block_rams",
     "head_cost",
     "line_buffer_cost",
+    "link_cost",
     "pool_cost",
     "rom_luts",
     "width_cost",
@@ -48,7 +49,7 @@ LUT_RAM_SITES = 4
 ARRAY_CONTROL = 60
 FIFO_CONTROL = 30
 LINE_BUFFER_CONTROL = 60
-POOL_CONTROL = 40
+POOL_CONTROL = 33
 
 RESOURCES = ("lut", "ff", "bram", "dsp")
 
@@ -87,10 +88,6 @@ class Cost:
         return {name: getattr(self, name) for name in RESOURCES}
 
 
-#: Link, clock and reset: everything outside the core.
-FIXED = Cost(lut=1800, ff=1400, bram=5)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Share:
     """Part of a device that the planner may fill, by its own prediction.
@@ -124,6 +121,10 @@ class Share:
     def usable(self, budget: Budget) -> Cost:
         """The most that may be used, rounded down."""
         return Cost(**{n: int(getattr(budget, n) * getattr(self, n)) for n in RESOURCES})
+
+
+#: Everything outside the core but the ring of frames.
+LINK = Cost(lut=1020, ff=550, bram=1)
 
 
 @cache
@@ -285,26 +286,39 @@ def pool_cost(config: PoolConfig) -> Cost:
     """Pool: a comparison a lane, a row of partial results."""
     word = config.lanes * config.lane_bits
     luts, blocks = memory_cost(word, config.depth, config.memory)
-    compare = 2.0 * word if config.lane_bits == 1 else 5.0 * word
-    return count(lut=luts + compare + POOL_CONTROL, ff=3 * word + POOL_CONTROL, bram=blocks)
+    luts += word * (2.6 if config.lane_bits == 1 else 7) + POOL_CONTROL
+    whole = config.pixel_beats == 1
+    luts += 0 if whole else POOL_CONTROL
+    return count(lut=luts, ff=word * (3 if whole else 2) + 15, bram=blocks)
 
 
 @cache
 def width_cost(config: WidthConfig) -> Cost:
-    """Width converter: two registers of a whole group of beats, a mux on either side."""
-    if config.i_lanes == config.o_lanes:
+    """Width converter: a shift register, or two of a whole group where neither side divides."""
+    i_bits, o_bits = config.i_lanes * config.lane_bits, config.o_lanes * config.lane_bits
+    if i_bits == o_bits:
         return Cost()
+    if o_bits % i_bits == 0:
+        return count(lut=8, ff=o_bits + 5)
+    if i_bits % o_bits == 0:
+        return count(lut=1.15 * i_bits + 3, ff=i_bits + 5)
     group = config.block_lanes * config.lane_bits
-    return count(lut=1.3 * group + 20, ff=2 * group + 20)
+    return count(lut=1.07 * group + 5, ff=2 * group + 10)
 
 
 @cache
 def head_cost(config: HeadConfig) -> Cost:
     """Head: the beat's shift register, constants, an adder, and argmax's comparison."""
-    word = config.lanes * config.match_bits
-    luts = word + 2 * adder(config.score_bits) + rom_luts(config.score_bits, config.elements) + 20
-    flip_flops = word + 4 * config.score_bits + 20
-    return count(lut=luts, ff=flip_flops)
+    word, argmax = config.lanes * config.match_bits, config.kind == "argmax"
+    luts = rom_luts(config.score_bits, config.elements) + 8 + (word if config.lanes > 1 else 0)
+    luts += adder(config.score_bits) * (2 if argmax else 1) + (20 if argmax else 0)
+    return count(lut=luts, ff=word + config.score_bits * (4 if argmax else 2) + 10)
+
+
+def link_cost(config: LinkConfig) -> Cost:
+    """UART, packets, CRC, the ring of frames, clock and reset: all outside the core."""
+    buffer = block_rams(9, config.buffer_bytes)
+    return LINK + Cost(bram=buffer)
 
 
 def count(**parts: float) -> Cost:

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hw.plan.cost import FIXED, Budget, Cost, Share
+from hw.plan.cost import Budget, Cost, Share, link_cost
 from hw.plan.layer import LayerPlan
+from hw.plan.link import LinkConfig
 from hw.plan.search import Choice, Search, shortages
-from hw.plan.stages import cut
+from hw.plan.stages import HeadStage, cut
 from hw.plan.stream import HeadConfig
 from sw.errors import PlanError
 from sw.model.model import Model
-from sw.protocol import field_bits
 
 __all__ = ["Candidate", "LayerPlan", "Plan", "make_plan"]
 
@@ -146,9 +146,12 @@ def make_plan(
         share=Share.of(share),
         candidates=tuple(candidates),
     )
+    stages = cut(model.graph)
+    head = stages[-1]
+    assert isinstance(head, HeadStage)
+    link = LinkConfig.of(model, score_bits=head.score_bits)
     # The link delivers a byte's worth of codes at a time.
-    link_lanes = max(1, 8 // field_bits(model.graph.input.type.range.bits))
-    search = Search(cut(model.graph), fixed=FIXED, link_lanes=link_lanes)
+    search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
     usable = request.share.usable(budget)
     if fps is None:
         choice, limited_by = search.fastest(usable)
@@ -227,13 +230,13 @@ def _too_large(search: Search, request: _Request) -> PlanError:
     choice = search.cheapest(slowest, usable)
     assert choice is not None
     parts = [
-        f"needs {needed} {_PLURAL[n]} at the least, {needed - allowed} more than the {allowed} "
-        f"usable of {getattr(request.budget, n)}"
+        f"{needed} {_PLURAL[n]}, {needed - allowed} more than the {allowed} usable of "
+        f"{getattr(request.budget, n)}"
         for n, needed, allowed in shortages(choice, usable)
     ]
     advice = _recommend(search, request, slowest, "Take ")
     return PlanError(
-        f"'{request.name}' does not fit {request.device}: it {' and '.join(parts)}",
+        f"'{request.name}' does not fit {request.device}: it needs {' and '.join(parts)}",
         advice or "Take a larger device, raise --share, or train a smaller network",
     )
 

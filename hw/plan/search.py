@@ -7,16 +7,17 @@ the rule that the second keeps up with each beat of the first (`Segment.takes`):
 shortest path over the segments settles both. The best T is found by bisection over
 the cycle counts that occur.
 
-"Cheapest" weighs the resources by what the device has of them. One weighing can
-overdraw block RAM where another would have used LUTs, so a handful are tried,
-in a fixed order, and the one that fits with the least area wins.
+"Cheapest" weighs each resource by what the device has of it. Where that overdraws
+block RAM, block RAM is given a higher price, and where it overdraws the others a
+lower one, again by bisection: the dearer block RAM is, the less of it is used.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -26,8 +27,12 @@ from hw.plan.stages import Stage
 
 __all__ = ["Choice", "Search"]
 
-#: Price of block RAM relative to LUTs, each as a part of what may be used.
-BLOCK_RAM_PRICES = (1.0, 0.5, 2.0, 0.25, 4.0, 0.1, 10.0, 0.03, 30.0)
+#: Steps of the bisection of block RAM's price, and its greatest power of two.
+PRICE_STEPS = 8
+PRICE_RANGE = 8.0
+
+#: Faster limits that are tried after the bisection: what fits is not quite monotone.
+MORE_LIMITS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +50,6 @@ class Choice:
     def fullness(self, usable: Cost) -> float:
         """Greatest used part of any resource; above 1 it does not fit."""
         return max(_part(getattr(self.cost, n), getattr(usable, n)) for n in RESOURCES)
-
-    def area(self, usable: Cost) -> float:
-        """Sum of the used parts: what "least area" means here."""
-        return sum(_part(getattr(self.cost, n), getattr(usable, n)) for n in RESOURCES)
 
 
 class Search:
@@ -89,17 +90,24 @@ class Search:
     def cheapest(self, limit: int, usable: Cost) -> Choice | None:
         """The choice of least area within ``limit`` cycles, or the nearest to fitting.
 
-        None where some segment has no folding that fast.
+        None where no chain of foldings is that fast.
         """
         if limit < self.floor:
             return None
-        paths = [self._path(limit, usable, price) for price in BLOCK_RAM_PRICES]
-        choices = [choice for choice in paths if choice is not None]
-        if not choices:
-            return None
-        fitting = [choice for choice in choices if choice.fullness(usable) <= 1]
-        if fitting:
-            return min(fitting, key=lambda choice: choice.area(usable))
+        choices: list[Choice] = []
+        low, high, exponent = -PRICE_RANGE, PRICE_RANGE, 0.0
+        for _ in range(PRICE_STEPS):
+            choice = self._path(limit, usable, 2.0**exponent)
+            if choice is None:
+                return None
+            choices.append(choice)
+            if choice.fullness(usable) <= 1:
+                return choice
+            if choice.cost.bram > usable.bram:
+                low = exponent
+            else:
+                high = exponent
+            exponent = (low + high) / 2
         return min(choices, key=lambda choice: choice.fullness(usable))
 
     def fastest(self, usable: Cost) -> tuple[Choice | None, str]:
@@ -114,20 +122,24 @@ class Search:
         """
         limits = self.limits()
 
-        def misfit(limit: int) -> bool:
-            choice = self.cheapest(limit, usable)
-            return choice is None or choice.fullness(usable) > 1
+        def fit(index: int) -> Choice | None:
+            choice = self.cheapest(limits[index], usable)
+            return choice if choice is not None and choice.fullness(usable) <= 1 else None
 
-        index = bisect_right(limits, False, key=lambda limit: not misfit(limit))
+        index = bisect_left(range(len(limits)), True, key=lambda i: fit(i) is not None)
         if index == len(limits):
             choice = self.cheapest(limits[-1], usable)
-            assert choice is not None
+            assert choice is not None, "the slowest folding of a chain always exists"
             return None, scarcest(choice, usable)
-        best = self.cheapest(limits[index], usable)
-        if index == 0:
-            return best, self.slowest
-        better = self.cheapest(limits[index - 1], usable)
-        return best, self.slowest if better is None else scarcest(better, usable)
+        for faster in range(index - 1, max(-1, index - 1 - MORE_LIMITS), -1):
+            if fit(faster) is not None:
+                index = faster
+        best = fit(index)
+        assert best is not None
+        # The choice may be faster than it had to be; then it is the best of that speed.
+        index = min(index, bisect_left(limits, best.cycles))
+        better = self.cheapest(limits[index - 1], usable) if index else None
+        return fit(index), self.slowest if better is None else scarcest(better, usable)
 
     def _path(self, limit: int, usable: Cost, price: float) -> Choice | None:
         """Least-area chain of foldings, converters included, or None.
@@ -143,7 +155,7 @@ class Search:
         for column in self._columns:
             arrivals = [
                 min(
-                    (area + self._converter_area(lanes, i_lanes, column.bits, weights), path)
+                    (area + _converter_area(lanes, i_lanes, column.bits) @ weights, path)
                     if takes <= i_lanes
                     else (np.inf, path)
                     for (lanes, takes), (area, path) in best.items()
@@ -167,10 +179,11 @@ class Search:
         cost = sum((layer.cost for layer in layers), self._fixed + first)
         return Choice(segments=chosen, layers=layers, cost=cost)
 
-    @staticmethod
-    def _converter_area(lanes: int, i_lanes: int, bits: int, weights: np.ndarray) -> float:
-        cost = width_cost(converter(lanes, i_lanes, bits))
-        return float(sum(getattr(cost, n) * w for n, w in zip(RESOURCES, weights, strict=True)))
+
+@cache
+def _converter_area(lanes: int, i_lanes: int, bits: int) -> np.ndarray:
+    cost = width_cost(converter(lanes, i_lanes, bits))
+    return np.array([getattr(cost, name) for name in RESOURCES], float)
 
 
 class _Column:
