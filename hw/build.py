@@ -51,8 +51,6 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.flash and options.dry_run:
         parser.error("argument --flash: not allowed with argument --dry-run")
-    # Ended by another program, we still remove what is half-written and end the tools.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     made = build(options)
     print(json.dumps(made, indent=2) if options.json else report.render(made), end="")
     if options.json:
@@ -144,4 +142,6 @@ def _fill(
 
 
 if __name__ == "__main__":
+    # Ended by another program, we still remove what is half-written and end the tools.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cli.run(main)

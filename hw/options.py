@@ -54,7 +54,8 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         Unknown board or size, unreachable clock, or a network that cannot fit.
     """
     board = boards.find(options.board, options.size)
-    clock_hz = board.clock_plan(options.clock or board.default_clock_mhz).hz
+    clock_mhz = board.default_clock_mhz if options.clock is None else options.clock
+    clock_hz = board.clock_plan(clock_mhz).hz
     plan = make_plan(
         model,
         board=board.name,

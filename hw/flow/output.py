@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from errno import EACCES, ENOTDIR
 from pathlib import Path
 
 from hw.flow.manifest import NAME
@@ -41,9 +42,11 @@ def output_folder(target: Path) -> Iterator[Path]:
             "Give --out a new folder, or empty this one",
         )
     try:
+        if target.parent.exists() and not target.parent.is_dir():
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not os.access(target, os.W_OK):
-            raise PermissionError(13, "Permission denied")
+            raise PermissionError(EACCES, os.strerror(EACCES))
         folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         folder.chmod(0o777 & ~_umask())
     except OSError as error:
