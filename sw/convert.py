@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def _vector_frames(path: str | None, graph: FloatGraph, count: int) -> NDArray[n
             return None
         shape = (count, *graph.shapes[graph.input.name])
         return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    return np.array(cli.load_array(path, "frames")[:count])
+    return np.array(np.atleast_1d(cli.load_array(path, "frames"))[:count])
 
 
 def convert(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -226,9 +227,9 @@ def _count(text: str) -> int:
     return value
 
 
-def main() -> int:
-    """The command."""
-    arguments = _parser().parse_args()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    arguments = _parser().parse_args(argv)
     report = convert(arguments)
     if arguments.json:
         print(json.dumps(report, indent=2))

@@ -1,0 +1,1 @@
+"""Foreign networks to the float graph; heavy packages are imported inside."""

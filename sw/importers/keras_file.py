@@ -163,7 +163,8 @@ def _zip_weights(h5py: Any, file: Any) -> Any:
     counts: dict[str, int] = {}
 
     def weights(kind: str, name: str, config: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
-        snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind).lower()
+        snake = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", kind)
+        snake = re.sub(r"([a-z])([A-Z])", r"\1_\2", snake).lower()
         count = counts.get(snake, 0)
         counts[snake] = count + 1
         numbered = snake if count == 0 else f"{snake}_{count}"

@@ -55,7 +55,14 @@ def load_larq(path: str | os.PathLike[str], preprocess: tuple[Step, ...]) -> Flo
                 f"{layer.label} is not supported; supported are {', '.join(sorted(_HANDLERS))}",
                 "Rewrite the network in these layers",
             )
-        _HANDLERS[layer.kind](chain, layer, layer is layers[-1])
+        try:
+            _HANDLERS[layer.kind](chain, layer, layer is layers[-1])
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # Configurations and weights are of any kind in a damaged file.
+            raise ModelError(
+                f"{layer.label} has a configuration or weights that do not fit it: {error!r}",
+                "Save the model once more; its file is damaged or of an unknown version",
+            ) from None
     return chain.graph()
 
 

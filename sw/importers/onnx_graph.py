@@ -142,7 +142,7 @@ def _array(onnx: Any, tensor: Any, path: str) -> NDArray:
 
 def _text(value: str | bytes) -> str:
     """A name; protobuf gives bytes where a damaged one is not UTF-8."""
-    return value if isinstance(value, str) else value.decode(errors="replace")
+    return value if isinstance(value, str) else bytes(value).decode(errors="replace")
 
 
 def _node(onnx: Any, proto: Any, index: int, path: str) -> Node:

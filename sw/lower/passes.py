@@ -90,13 +90,6 @@ def lower(
         ops += added
     # The last layer gives back the grid of its source, whose scale its logits contain.
     integer = _verify([*ops, _head(_scaled(layers[-1], grid), ops, head)])
-    elements = integer.head.scale.size
-    if classes and len(classes) != elements:
-        raise ModelError(
-            f"{len(classes)} class names for a network of {elements} logits; allowed is "
-            f"{elements} or none",
-            "Give one name per logit, in the order of the last layer's outputs",
-        )
     if vector_frames is None:
         shape = (RANDOM_VECTORS, graph.input.height, graph.input.width, graph.input.channels)
         vector_frames = np.random.default_rng(0).integers(0, 256, shape, np.uint8)

@@ -133,5 +133,5 @@ class Builder:
     def run(self, x: np.ndarray) -> np.ndarray:
         """What the network gives, by ONNX's reference evaluator, image by image."""
         evaluator = ReferenceEvaluator(self.model(), new_ops=[BipolarQuant, Quant, OldBipolarQuant])
-        outputs = [np.asarray(evaluator.run(None, {"in": image[None]})[0]) for image in x]
-        return np.concatenate(outputs).reshape(len(x), -1)
+        outputs: list[Any] = [list(evaluator.run(None, {"in": image[None]})) for image in x]
+        return np.concatenate([output[0] for output in outputs]).reshape(len(x), -1)

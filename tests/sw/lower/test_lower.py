@@ -181,7 +181,9 @@ def test_wrong_number_of_class_names(rng: np.random.Generator) -> None:
     chain.dense("logits", random_weights(rng, 2, 72))
     with pytest.raises(ModelError) as caught:
         lower(chain.graph(), name="classes", classes=["only"])
-    assert caught.value.message == ("1 class names for a network of 2 logits; allowed is 2 or none")
+    assert caught.value.message == (
+        "there are 1 class names for 2 scores; allowed: one for each, or none at all"
+    )
 
 
 def test_convolutional_head_gives_a_score_per_element(rng: np.random.Generator) -> None:
