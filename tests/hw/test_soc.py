@@ -1,0 +1,100 @@
+"""The whole SoC: through its pins against the golden model, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hw.plan.link import LinkConfig
+from hw.soc import SoC
+from sw import golden
+from sw.errors import PlanError
+from sw.model.npz import load, save
+from sw.protocol import pack_codes, pack_scores
+from tests.cocotb_runner import run_bench
+from tests.graphs import random_frames
+from tests.hw import soc_bench
+from tests.hw.plan.graphs import random_plan
+from tests.sw.model.small import small_model
+
+CLOCK_HZ = 10**12 // soc_bench.CLOCK_PS
+
+#: 1 % off with the divisor that is nearest, 12.
+BAUD = 8_400_000
+
+
+@pytest.fixture
+def model(tmp_path):
+    save(small_model(), tmp_path / "model.npz")
+    return load(tmp_path / "model.npz")
+
+
+def test_through_the_pins(rng, model, tmp_path):
+    plan = random_plan(rng, model, most_cycles=400)
+    soc = SoC(plan, model, clock_hz=CLOCK_HZ, baud=BAUD)
+    frames = random_frames(rng, model.graph, 24)
+    range_ = model.graph.input.type.range
+    codes = range_.encode(model.preprocessing.apply(frames)).reshape(len(frames), -1)
+    width = soc.identity.score_bytes
+    results = [pack_scores(scores, width) for scores in golden.scores(model, frames)]
+    run_bench(
+        soc,
+        "tests.hw.soc_bench",
+        tmp_path,
+        data={
+            "bodies": pack_codes(codes, range_.bits),
+            "results": np.array([list(body) for body in results], np.uint8),
+            "identity": np.frombuffer(soc.identity.pack(), np.uint8),
+            "bit_ps": 10**12 // BAUD,
+        },
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def test_identity(rng, model):
+    soc = SoC(random_plan(rng, model, most_cycles=400), model, clock_hz=75_000_000, baud=3_000_000)
+    assert soc.divisor == 25
+    assert soc.identity.model_sha256 == model.sha256
+    assert soc.identity.elements == 4 * 4 * 3
+    assert soc.identity.scores == 3
+
+
+def test_baud_that_the_clock_does_not_give(rng, model):
+    plan = random_plan(rng, model, most_cycles=400)
+    with pytest.raises(PlanError, match=r"3000000 baud from a clock of 25 MHz is \+4\.2% off"):
+        SoC(plan, model, clock_hz=25_000_000, baud=3_000_000)
+    # Without a UART there is nothing to divide.
+    assert SoC(plan, model, clock_hz=25_000_000, baud=3_000_000, phy="bytes").divisor is None
+
+
+def test_model_without_a_hash(rng, model):
+    plan = random_plan(rng, model, most_cycles=400)
+    with pytest.raises(PlanError, match="model 'small' has no hash to identify"):
+        SoC(plan, dataclasses.replace(model, sha256=None), clock_hz=75_000_000, baud=3_000_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"code_bits": 17}, "an input code of 17 bits cannot be sent; allowed are 1 to 16"),
+        ({"elements": 2**25}, "a frame of 33554432 bytes cannot be sent; allowed are up to 1677"),
+        ({"scores": 5000}, "a result of 5000 scores cannot be sent; allowed are 1 to 4096"),
+        ({"score_bits": 33}, "scores of 33 bits cannot be sent; allowed are 1 to 32"),
+    ],
+)
+def test_frames_that_cannot_be_sent(changes, message):
+    sizes = {"elements": 10, "code_bits": 8, "scores": 10, "score_bits": 16}
+    with pytest.raises(PlanError, match=message):
+        LinkConfig(**{**sizes, **changes})
+
+
+@pytest.mark.parametrize(
+    ("elements", "code_bits", "slots"),
+    [(784, 8, 5), (784, 1, 16), (3072, 8, 2), (150_528, 8, 2), (10, 1, 16)],
+)
+def test_slots(elements, code_bits, slots):
+    config = LinkConfig(elements=elements, code_bits=code_bits, scores=10, score_bits=16)
+    assert config.slots == slots
+    assert config.buffer_bytes == slots * config.frame_bytes
