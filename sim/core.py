@@ -159,8 +159,7 @@ class CoreSimulator:
                 ctypes.c_uint32(int(stall.o * 2**32)),
                 ctypes.c_uint64(stall.seed),
                 ctypes.c_uint64(
-                    _IDLE_CYCLES
-                    + _STALL_FACTOR * sum(layer.cycles for layer in self._plan.layers)
+                    _IDLE_CYCLES + _STALL_FACTOR * sum(layer.cycles for layer in self._plan.layers)
                 ),
             )
         finally:
@@ -174,9 +173,9 @@ class CoreSimulator:
         return CoreRun(
             scores=data.reshape(frames, scores).astype(np.int32),
             tensors={
-                tap.tensor: graph.types[tap.tensor].range.decode(
-                    unpack_beats(buffer, lanes=tap.lanes, bits=tap.bits)
-                ).reshape(frames, *graph.types[tap.tensor].shape)
+                tap.tensor: graph.types[tap.tensor]
+                .range.decode(unpack_beats(buffer, lanes=tap.lanes, bits=tap.bits))
+                .reshape(frames, *graph.types[tap.tensor].shape)
                 for tap, buffer in zip(self._taps, buffers, strict=True)
             },
             done_cycles=done,

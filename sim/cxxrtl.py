@@ -206,7 +206,9 @@ def _find_compiler() -> tuple[str, str]:
     for candidate in (wanted,) if wanted else ("g++", "clang++", "c++"):
         path = shutil.which(candidate)
         if path is not None:
-            version = subprocess.run([path, "--version"], capture_output=True, text=True)
+            version = subprocess.run(
+                [path, "--version"], check=False, capture_output=True, text=True
+            )
             return path, version.stdout
     raise ToolError(
         f"no C++ compiler: looked for {wanted or 'g++, clang++ and c++'} on PATH",
@@ -222,5 +224,3 @@ def _machine() -> str:
     except OSError:
         return platform.processor()
     return "".join(line for line in text.splitlines() if line.startswith(("model name", "flags")))
-
-

@@ -24,7 +24,7 @@ from sw.model import load
 
 from .soc import SocSimulator
 
-__all__ = ["main", "serve"]
+__all__ = ["main", "planned_build", "serve"]
 
 #: Bytes held for the SoC before the host is made to wait.
 _BACKLOG = 1 << 16
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--tcp", metavar="PORT", type=int, help="listen on this local TCP port (0: any free one)"
     )
     options = parser.parse_args(arguments)
-    made = planned(options, load(options.model)) if options.model else _built(options.build)
+    made = planned(options, load(options.model)) if options.model else planned_build(options.build)
     soc = SocSimulator(
         made.plan, made.model, clock_hz=made.clock_hz, baud=made.baud, mode=options.mode
     )
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
             serve(soc, descriptor)
 
 
-def _built(folder: Path) -> Planned:
+def planned_build(folder: Path) -> Planned:
     """The plan that a build was made of, made again.
 
     Raises

@@ -42,9 +42,7 @@ class SocSimulator:
         interface = (
             Serial()
             if mode == "bits"
-            else Streams(
-                i_name="i_bytes", o_name="o_bytes", i_width=8, o_width=8, bytes_only=True
-            )
+            else Streams(i_name="i_bytes", o_name="o_bytes", i_width=8, o_width=8, bytes_only=True)
         )
         ports = [value for _, _, value in soc.signature.flatten(soc)]
         self._library = compile_rtl(

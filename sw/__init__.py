@@ -1,0 +1,19 @@
+"""Binarray's software: models, importers, training, the golden model and the driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sw.driver import Accelerator
+
+__all__ = ["Accelerator"]
+
+
+def __getattr__(name: str) -> object:
+    """Load the driver when it is asked for, so that the rest of `sw` does without a link."""
+    if name == "Accelerator":
+        from sw.driver import Accelerator
+
+        return Accelerator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
