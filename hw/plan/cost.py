@@ -39,6 +39,12 @@ BLOCK_RAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 
 #: LUT sites that the two ends of a carry chain take.
 CHAIN_ENDS = 1.6
 
+#: The same where lanes are wide and the adders have no carry input to use.
+WIDE_ENDS = 4.0
+
+#: Widest numbers that are added in plain LUTs, see `hw.blocks.popcount`.
+NARROW = 4
+
 #: LUTs that join one more page of 16 constants to the others.
 MUX_LUTS = 1.25
 
@@ -46,8 +52,8 @@ MUX_LUTS = 1.25
 LUT_RAM_SITES = 4
 
 #: Sites and flip-flops of counters and handshakes.
-ARRAY_CONTROL = 60
-FIFO_CONTROL = 30
+ARRAY_CONTROL = 36
+FIFO_CONTROL = 20
 LINE_BUFFER_CONTROL = 60
 POOL_CONTROL = 33
 
@@ -153,58 +159,66 @@ def rom_luts(width: int, depth: int) -> float:
     return rom_bits(width, depth) * (pages + MUX_LUTS * (pages - 1))
 
 
-def adder(bits: int) -> float:
+def adder(bits: int, ends: float = CHAIN_ENDS) -> float:
     """LUT sites of a carry chain: a site a bit, in pairs, and its ends."""
-    return 2 * ceil(bits / 2) + CHAIN_ENDS
+    return 2 * ceil(bits / 2) + ends
 
 
-def _count_luts(lanes: int) -> int:
-    """LUTs of `hw.blocks.popcount`'s counter: see its ``_count``."""
+def _count_luts(lanes: int, constant: bool) -> int:
+    """LUTs of `hw.blocks.popcount`'s counter: see its ``_count``.
+
+    A constant weight makes a lane's XNOR a wire or an inverter, which cost nothing.
+    """
     if lanes <= 2:
-        return lanes
+        return 0 if constant and lanes == 1 else lanes
     middle = (lanes - 1) // 2
-    width = max(middle.bit_length(), (lanes - 1 - middle).bit_length())
-    return _count_luts(middle) + _count_luts(lanes - 1 - middle) + 2 * width
+    rest = lanes - 1 - middle
+    width = max(middle.bit_length(), rest.bit_length())
+    return _count_luts(middle, constant) + _count_luts(rest, constant) + 2 * width
 
 
 @cache
-def match_sum_cost(config: MatchSumConfig) -> tuple[float, float]:
+def match_sum_cost(config: MatchSumConfig, constant: bool) -> tuple[float, float]:
     """LUT sites and flip-flops of one match sum, level by level as it is built."""
     bits, counters, carries = config.lane_bits, config.counters, config.carries
     if bits == 1:
         counted = config.simd - carries
-        sizes = [len(range(c, counted, counters)) for c in range(counters)]
-        luts = float(sum(_count_luts(size) for size in sizes) + carries)
-        flip_flops = float(sum(size.bit_length() for size in sizes) + carries)
-        numbers = sizes
+        numbers = [len(range(c, counted, counters)) for c in range(counters)]
+        luts = float(sum(_count_luts(size, constant) for size in numbers))
+        luts += 0 if constant else carries
+        flip_flops = float(sum(size.bit_length() for size in numbers) + carries)
     else:
-        luts, flip_flops = float(config.simd * bits), 0.0
-        numbers = [2**bits - 1] * config.simd
-        numbers, more_luts, more_ffs, _ = _add_level(numbers, 0)
-        luts, flip_flops = luts + more_luts, flip_flops + more_ffs
+        numbers, more, flip_flops, _ = _add_level([2**bits - 1] * config.simd, 0, ends=WIDE_ENDS)
+        # XNORs: in narrow sums all but one a pair of bits share a LUT with the adder.
+        xnors = config.simd * bits if bits > NARROW else config.simd // 2 * (bits - 1)
+        luts = more + xnors
+    ends = CHAIN_ENDS if bits == 1 else WIDE_ENDS
     while len(numbers) > 1:
-        numbers, more_luts, more_ffs, carries = _add_level(numbers, carries)
+        numbers, more_luts, more_ffs, carries = _add_level(numbers, carries, ends=ends)
         luts, flip_flops = luts + more_luts, flip_flops + more_ffs
     return luts, flip_flops
 
 
-def _add_level(numbers: list[int], carries: int) -> tuple[list[int], float, float, int]:
+def _add_level(
+    numbers: list[int], carries: int, *, ends: float
+) -> tuple[list[int], float, float, int]:
     """One level of ripple adders: maxima after it, LUT sites, flip-flops, carries left."""
-    added, luts, flip_flops = [], 0.0, 0
+    added, luts = [], 0.0
     for left, right in zip(numbers[0::2], numbers[1::2], strict=False):
         carry = min(1, carries)
         carries -= carry
+        width = max(left.bit_length(), right.bit_length())
         added.append(left + right + carry)
-        luts += adder(added[-1].bit_length() + carry)
+        luts += 2 * width if width <= NARROW else adder(added[-1].bit_length() + carry, ends)
     if len(numbers) % 2:
         added.append(numbers[-1])
     flip_flops = sum(maximum.bit_length() for maximum in added) + carries
-    return added, luts, flip_flops, carries
+    return added, luts, float(flip_flops), carries
 
 
 def array_cost(config: ArrayConfig) -> Cost:
     """Systolic array: PEs, weight memories, thresholds, hop registers, output FIFO."""
-    luts, flip_flops = match_sum_cost(config.match_sum)
+    luts, flip_flops = match_sum_cost(config.match_sum, config.weights.depth == 1)
     bits, rows, hops = config.match_bits, config.rows, config.hops
     weights, folds = config.weights, config.synapse_folds
     luts += adder(bits + 1) if folds > 1 or config.match_sum.carries else 0
@@ -273,9 +287,11 @@ def line_buffer_cost(config: LineBufferConfig) -> Cost:
         return count(lut=luts, ff=2 * word + 5 * places + LINE_BUFFER_CONTROL / 2, bram=blocks)
     # Columns that shift, a copy of the window, and a multiplexer where it goes out in parts.
     window = config.fan_in * config.lane_bits
-    luts = config.banks * luts + window * (1.15 if config.window_beats == 1 else 2.15)
+    luts *= config.banks
+    luts += window * (1.15 if config.window_beats == 1 else 2.4)
+    luts += window * (0.6 if config.lane_bits > 1 else 0)
     return count(
-        lut=luts + LINE_BUFFER_CONTROL,
+        lut=luts + 1.5 * LINE_BUFFER_CONTROL,
         ff=2.5 * window + LINE_BUFFER_CONTROL / 2,
         bram=config.banks * blocks,
     )
@@ -286,7 +302,7 @@ def pool_cost(config: PoolConfig) -> Cost:
     """Pool: a comparison a lane, a row of partial results."""
     word = config.lanes * config.lane_bits
     luts, blocks = memory_cost(word, config.depth, config.memory)
-    luts += word * (2.6 if config.lane_bits == 1 else 7) + POOL_CONTROL
+    luts += word * (2.6 if config.lane_bits == 1 else 3.5) + POOL_CONTROL
     whole = config.pixel_beats == 1
     luts += 0 if whole else POOL_CONTROL
     return count(lut=luts, ff=word * (3 if whole else 2) + 15, bram=blocks)
