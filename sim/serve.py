@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import socket
+import threading
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--tcp", metavar="PORT", type=int, help="listen on this local TCP port (0: any free one)"
     )
+    parser.add_argument(
+        "--until-eof",
+        action="store_true",
+        help="end when standard input does, and so with the program that started this one",
+    )
     options = parser.parse_args(arguments)
+    if options.until_eof:
+        threading.Thread(target=_end_at_eof, daemon=True).start()
     made = planned(options, load(options.model)) if options.model else planned_build(options.build)
     soc = SocSimulator(
         made.plan, made.model, clock_hz=made.clock_hz, baud=made.baud, mode=options.mode
@@ -57,6 +65,14 @@ def main(arguments: list[str] | None = None) -> None:
     with _port(options.tcp) as connections:
         for descriptor in connections:
             serve(soc, descriptor)
+
+
+def _end_at_eof() -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    # At once, whatever the other thread does; the port goes with the process.
+    os._exit(0)
 
 
 def planned_build(folder: Path) -> Planned:

@@ -81,8 +81,12 @@ class SimulatedLink(Link):
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sim.serve", option, str(path.absolute()), "--mode", mode],
-            stdin=subprocess.DEVNULL,
+            [
+                *(sys.executable, "-m", "sim.serve", option, str(path.absolute())),
+                *("--mode", mode, "--until-eof"),
+            ],
+            # Never written to: it ends when this process does, however that comes about.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
@@ -149,6 +153,8 @@ class SimulatedLink(Link):
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
 
 def _lines(pipe: IO[str], lines: queue.Queue[str]) -> None:

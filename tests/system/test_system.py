@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -99,3 +101,18 @@ def test_command(rng, model_path, tmp_path, monkeypatch, capsys):
     assert caught.value.code == 0
     assert np.array_equal(np.load("scores.npy"), golden.scores(model, frames))
     assert json.loads(capsys.readouterr().out)["verified"] == len(model.vectors.frames)
+
+
+def test_simulator_ends_with_its_host(model_path):
+    """Even where the host was killed, and had no time to tidy up."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sim.serve", "--model", model_path, "--mode=bytes", "--until-eof"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    with process:
+        assert process.stdout.readline().startswith("port: ")
+        process.stdin.close()
+        assert process.wait(60) == 0

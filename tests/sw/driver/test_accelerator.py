@@ -63,6 +63,7 @@ def test_predict_and_friends(rng, model):
         assert (found.frames, found.correct, found.accuracy) == (150, 120, 0.8)
         speed = accelerator.throughput(20)
         assert speed.frames == 20 and speed.resent == 0 and speed.frames_per_second > 0
+        assert speed.link_frames_per_second is not None
         assert speed.link_frames_per_second > 1000
         assert accelerator.counters().bad_packets == 0
 
