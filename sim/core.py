@@ -165,6 +165,8 @@ class CoreSimulator:
         finally:
             self._library.bench_delete(bench)
         assert received == o_count, f"the core stopped after {received} of {o_count} scores"
+        for tap, state in zip(self._taps, taps, strict=False):
+            assert state.count == state.limit, f"{tap.tensor} stopped after {state.count} beats"
         data = unpack_beats(o_beats, lanes=1, bits=self._score_bits, signed=True)
         last = unpack_beats(o_beats, lanes=1, bits=self._o_width) >> self._score_bits
         expected = np.arange(o_count) % scores == scores - 1

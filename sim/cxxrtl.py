@@ -162,18 +162,25 @@ def _glue(interface: Streams | Serial) -> str:
         f"#define I_WORDS {words_of(interface.i_width)}",
         f"#define O_WORDS {words_of(interface.o_width)}",
         f"#define WATCH_TAPS(top, taps) {_watch(interface.taps)}",
+        f"#define TAPS_FULL(taps) ({_full(interface.taps)})",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _watch(taps: Sequence[TapPorts]) -> str:
+    """Statements that record each tap's beat, if one passes."""
     return " ".join(
         f"if (bit(top.{mangle(tap.valid)}) && bit(top.{mangle(tap.ready)})"
         f" && taps[{i}].count < taps[{i}].limit)"
-        f" get(top.{mangle(tap.payload)},"
+        f" idle = 0, get(top.{mangle(tap.payload)},"
         f" taps[{i}].beats + taps[{i}].words * taps[{i}].count++);"
         for i, tap in enumerate(taps)
     )
+
+
+def _full(taps: Sequence[TapPorts]) -> str:
+    """Expression: every tap has all its beats."""
+    return " && ".join(f"taps[{i}].count == taps[{i}].limit" for i in range(len(taps))) or "true"
 
 
 def mangle(name: str) -> str:

@@ -78,8 +78,8 @@ void bench_delete(Bench *bench) { delete bench; }
 uint64_t bench_cycles(Bench *bench) { return bench->cycles; }
 
 #ifdef HAS_STREAMS
-// Feeds `i_count` beats and collects `o_count`; stops early after `idle_limit`
-// cycles in which nothing moved. A stall is a cycle in which the bench withholds
+// Feeds `i_count` beats and collects `o_count`, and what passes the taps until they
+// are full; stops early after `idle_limit` cycles in which nothing moved. A stall is a cycle in which the bench withholds
 // valid or ready; a valid once given stays until taken, as streams demand.
 // `i_cycles` and `o_cycles` receive the cycle of each transfer. Returns the number
 // of output beats seen.
@@ -90,7 +90,7 @@ uint64_t bench_stream(Bench *bench, const uint32_t *i_beats, uint64_t i_count, u
   Random random{seed * 2 + 1};
   uint64_t sent = 0, received = 0, idle = 0;
   bool valid = false;
-  while (received < o_count && idle < idle_limit) {
+  while ((received < o_count || !TAPS_FULL(taps)) && idle < idle_limit) {
     if (!valid && sent < i_count && !random.below(i_stall)) {
       valid = true;
       put(top.I_PAYLOAD, i_beats + sent * I_WORDS);
