@@ -13,7 +13,7 @@ PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := qonnx,larq,sim,native,dev
+EXTRAS := qonnx,larq,sim,dev
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-train demo test check format bench docs clean

@@ -24,6 +24,7 @@ def frames(tmp_path: Path) -> Path:
 def status_of(*arguments: object) -> int:
     with pytest.raises(SystemExit) as caught:
         run(lambda: command.main([str(argument) for argument in arguments]))
+    assert isinstance(caught.value.code, int)
     return caught.value.code
 
 
