@@ -1,4 +1,8 @@
-"""Layers and weights of a Keras file, without TensorFlow: HDF5 and JSON only."""
+"""Layers and weights of a Keras file, without TensorFlow: HDF5 and JSON only.
+
+A truncated file is refused; bytes altered at random within one may end in the HDF5
+library itself, which is C and does not survive every such file.
+"""
 
 from __future__ import annotations
 
