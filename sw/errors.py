@@ -5,7 +5,14 @@ commands turn an error into one line on standard error and the exit status of
 its class; a traceback therefore always means a bug of ours.
 """
 
-__all__ = ["LinkError", "ModelError", "PlanError", "ToolError", "UserError"]
+__all__ = [
+    "LinkError",
+    "MissingToolError",
+    "ModelError",
+    "PlanError",
+    "ToolError",
+    "UserError",
+]
 
 
 class UserError(Exception):
@@ -43,6 +50,12 @@ class LinkError(UserError):
 
 
 class ToolError(UserError):
-    """An external tool that is missing or failed."""
+    """An external tool that failed."""
 
     exit_status = 3
+
+
+class MissingToolError(ToolError):
+    """A tool or a package that is not installed: the user's to mend, and none has failed."""
+
+    exit_status = 1

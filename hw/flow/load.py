@@ -10,7 +10,7 @@ from pathlib import Path
 from boards import Board
 from hw.flow.toolchain import Tool
 from sw import cli
-from sw.errors import ToolError
+from sw.errors import MissingToolError
 
 __all__ = ["find_loader", "load_bitstream"]
 
@@ -20,7 +20,7 @@ def find_loader(board: Board) -> Tool:
 
     Raises
     ------
-    ToolError
+    MissingToolError
         It is not installed.
     """
     override = os.environ.get(board.flash_variable, "").strip()
@@ -28,7 +28,7 @@ def find_loader(board: Board) -> Tool:
     words = shlex.split(override) if override else [program]
     found = shutil.which(words[0])
     if found is None:
-        raise ToolError(
+        raise MissingToolError(
             f"{words[0]}, which loads the {board.title}, is not installed",
             f"{board.flash_install}, or set {board.flash_variable} to its path",
         )

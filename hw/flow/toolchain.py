@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sw.errors import ToolError
+from sw.errors import MissingToolError, ToolError
 
 __all__ = ["Tool", "find_nextpnr", "find_packer", "find_yosys"]
 
@@ -236,7 +236,7 @@ def find_yosys() -> Tool:
 
     Raises
     ------
-    ToolError
+    MissingToolError
         None is installed, or `YOSYS` names one that cannot be used.
     """
     return _find(_PROGRAMS["yosys"])
@@ -247,7 +247,7 @@ def find_nextpnr(family: str) -> Tool:
 
     Raises
     ------
-    ToolError
+    MissingToolError
         None is installed, or the variable names one that cannot be used.
     """
     return _find(_PROGRAMS[_FAMILIES[family][0]])
@@ -258,7 +258,7 @@ def find_packer(family: str) -> Tool:
 
     Raises
     ------
-    ToolError
+    MissingToolError
         None is installed, or the variable names one that cannot be used.
     """
     return _find(_PROGRAMS[_FAMILIES[family][1]])
@@ -287,7 +287,7 @@ def _find(program: _Program) -> Tool:
     if _installed(program.yowasp[0]):
         return _yowasp(program, note)
     passed = f" ({note})" if note else ""
-    raise ToolError(
+    raise MissingToolError(
         f"{program.name} is not installed{passed}",
         f"Install the Python package {program.yowasp[2]}, put {program.name} "
         f"{_least(program)} or later on PATH, or set {program.variable} to its path",
@@ -299,7 +299,7 @@ def _overridden(program: _Program, override: str) -> Tool:
     argv = tuple(shlex.split(override))
     resolved = shutil.which(argv[0])
     if resolved is None:
-        raise ToolError(
+        raise MissingToolError(
             f"{program.variable} is {override!r}, which is not a program that can be run",
             f"Set {program.variable} to the path of {program.name}, or unset it to have "
             "an installed one found",

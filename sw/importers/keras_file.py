@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.errors import ModelError, ToolError
+from sw.errors import MissingToolError, ModelError
 
 __all__ = ["KerasLayer", "load_layers"]
 
@@ -43,7 +43,7 @@ def _import_h5py() -> Any:
     try:
         import h5py
     except ImportError:
-        raise ToolError(
+        raise MissingToolError(
             "the Python package 'h5py', which reads .h5 and .keras files, is not installed",
             "Run: pip install 'binarray[larq]'",
         ) from None
@@ -61,7 +61,7 @@ def load_layers(path: str | os.PathLike[str]) -> list[KerasLayer]:
     ------
     ModelError
         No such file, not a Keras model, truncated, or a network with branches.
-    ToolError
+    MissingToolError
         The package `h5py` is missing.
     """
     h5py = _import_h5py()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.errors import ModelError, ToolError
+from sw.errors import MissingToolError, ModelError
 
 __all__ = ["QONNX_DOMAINS", "Node", "OnnxGraph", "fold", "load", "quantise_constant"]
 
@@ -59,14 +59,14 @@ def import_onnx() -> Any:
 
     Raises
     ------
-    ToolError
+    MissingToolError
         It is not installed.
     """
     try:
         import onnx
         import onnx.reference
     except ImportError:
-        raise ToolError(
+        raise MissingToolError(
             "the Python package 'onnx', which reads .onnx files, is not installed",
             "Run: pip install 'binarray[qonnx]'",
         ) from None
@@ -80,7 +80,7 @@ def load(path: str | os.PathLike[str]) -> OnnxGraph:
     ------
     ModelError
         No such file, not ONNX, truncated, several inputs, or shapes that are not fixed.
-    ToolError
+    MissingToolError
         The package `onnx` is missing.
     """
     onnx = import_onnx()

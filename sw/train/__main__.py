@@ -15,7 +15,7 @@ import numpy as np
 
 from sw import golden
 from sw.cli import atomic_write, console, progress, run
-from sw.errors import ModelError, ToolError, UserError
+from sw.errors import MissingToolError, ModelError, UserError
 from sw.lower import lower
 from sw.model import Model, save
 from sw.train.data import Dataset, load_idx_dataset
@@ -75,13 +75,13 @@ def require_torch() -> Any:
 
     Raises
     ------
-    ToolError
+    MissingToolError
         It is not installed.
     """
     try:
         return importlib.import_module("torch")
     except ImportError as error:
-        raise ToolError(
+        raise MissingToolError(
             f"training needs PyTorch, which cannot be imported ({error})",
             "Run 'make venv-train', or 'pip install torch'",
         ) from None

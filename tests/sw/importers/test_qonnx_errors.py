@@ -311,4 +311,4 @@ def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
         "the Python package 'onnx', which reads .onnx files, is not installed. Run: pip install "
         "'binarray[qonnx]'."
     )
-    assert caught.value.exit_status == 3
+    assert caught.value.exit_status == 1
