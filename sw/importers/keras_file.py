@@ -1,27 +1,33 @@
 """Layers and weights of a Keras file, without TensorFlow: HDF5 and JSON only.
 
-A truncated file is refused; bytes altered at random within one may end in the HDF5
-library itself, which is C and does not survive every such file.
+The HDF5 library is C and does not survive every damaged file, so that a process of
+its own reads it: one that dies or hangs there is a damaged file and no more.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import re
 import zipfile
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.errors import MissingToolError, ModelError
+from sw.errors import MissingToolError, ModelError, UserError
 
 __all__ = ["KerasLayer", "load_layers"]
 
 _REMEDY = "Save the whole model with model.save('name.h5') or model.save('name.keras')"
+
+
+#: Seconds that reading may take; a whole file of a few megabytes takes less than one.
+_LIMIT = 120.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,6 +70,38 @@ def load_layers(path: str | os.PathLike[str]) -> list[KerasLayer]:
     MissingToolError
         The package `h5py` is missing.
     """
+    _import_h5py()
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    reader = context.Process(target=_send_layers, args=(os.fspath(path), sender), daemon=True)
+    reader.start()
+    sender.close()
+    try:
+        answer = receiver.recv() if receiver.poll(_LIMIT) else None
+    except EOFError:
+        answer = None
+    finally:
+        reader.kill()
+        reader.join()
+        receiver.close()
+    if isinstance(answer, UserError):
+        raise answer
+    if answer is None:
+        raise ModelError(
+            f"'{path}' is damaged: the HDF5 library crashed or hung while reading it", _REMEDY
+        )
+    return answer
+
+
+def _send_layers(path: str, sender: Connection) -> None:
+    """Body of the reading process: sends the layers, or the error."""
+    try:
+        sender.send(_read_layers(path))
+    except UserError as error:
+        sender.send(error)
+
+
+def _read_layers(path: str) -> list[KerasLayer]:
     h5py = _import_h5py()
     try:
         with open(path, "rb") as file:
@@ -78,7 +116,7 @@ def load_layers(path: str | os.PathLike[str]) -> list[KerasLayer]:
                 config = json.loads(archive.read("config.json"))
                 weights = archive.read("model.weights.h5")
             with h5py.File(io.BytesIO(weights), "r") as file:
-                return _with_weights(_chain(config, str(path)), _zip_weights(h5py, file))
+                return _with_weights(_chain(config, path), _zip_weights(h5py, file))
         with h5py.File(io.BytesIO(data), "r") as file:
             if "model_config" not in file.attrs:
                 raise ModelError(
@@ -86,7 +124,7 @@ def load_layers(path: str | os.PathLike[str]) -> list[KerasLayer]:
                     _REMEDY,
                 )
             return _with_weights(
-                _chain(json.loads(_text(file.attrs["model_config"])), str(path)), _h5_weights(file)
+                _chain(json.loads(_text(file.attrs["model_config"])), path), _h5_weights(file)
             )
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         raise ModelError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import io
 import json
+import os
+import signal
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 
 from sw import golden
 from sw.errors import ModelError, ToolError
+from sw.importers import keras_file
 from sw.importers.larq import load_larq
 from sw.importers.preprocess import parse
 from sw.lower import lower
@@ -367,4 +370,23 @@ def test_other_formulas_are_refused(text: str) -> None:
     assert caught.value.message == (
         f"'{text}' is no preprocessing; allowed are unit, signed, raw, 'pixel>N', 'pixel*A+B' and "
         "'pixel/A-B'"
+    )
+
+
+def _crash(path: str, sender: object) -> None:
+    """A reading process that HDF5 takes down."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def test_a_crash_of_the_library_is_a_damaged_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(keras_file, "_send_layers", _crash)
+    path = tmp_path / "bad.h5"
+    path.touch()
+    with pytest.raises(ModelError) as caught:
+        keras_file.load_layers(path)
+    assert str(caught.value) == (
+        f"'{path}' is damaged: the HDF5 library crashed or hung while reading it. Save the whole "
+        "model with model.save('name.h5') or model.save('name.keras')."
     )
