@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def check(
     return result
 
 
-def random_config(rng: np.random.Generator, kind: str) -> HeadConfig:
+def random_config(rng: np.random.Generator, kind: Literal["raw", "argmax"]) -> HeadConfig:
     elements = int(rng.choice([1, 2, 6, 10, 12]))
     config = HeadConfig(
         elements=elements,
@@ -55,7 +55,7 @@ def random_config(rng: np.random.Generator, kind: str) -> HeadConfig:
         # Few bits make ties.
         match_bits=int(rng.choice([2, 6])),
         step=int(rng.choice([1, 2, 3])),
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         score_bits=10,
     )
     print(config)
@@ -64,7 +64,7 @@ def random_config(rng: np.random.Generator, kind: str) -> HeadConfig:
 
 @pytest.mark.parametrize("kind", ["raw", "argmax"])
 @pytest.mark.parametrize("part", range(3))
-def test_at_full_speed(kind: str, part: int, rng: np.random.Generator) -> None:
+def test_at_full_speed(kind: Literal["raw", "argmax"], part: int, rng: np.random.Generator) -> None:
     for _ in range(5):
         config = random_config(rng, kind)
         result = check(config, rng)
@@ -74,7 +74,9 @@ def test_at_full_speed(kind: str, part: int, rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("kind", ["raw", "argmax"])
 @pytest.mark.parametrize(("i_rate", "o_rate"), RATES[1:])
-def test_with_pauses(kind: str, i_rate: float, o_rate: float, rng: np.random.Generator) -> None:
+def test_with_pauses(
+    kind: Literal["raw", "argmax"], i_rate: float, o_rate: float, rng: np.random.Generator
+) -> None:
     for _ in range(2):
         check(random_config(rng, kind), rng, i_rate=i_rate, o_rate=o_rate)
 

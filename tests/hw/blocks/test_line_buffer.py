@@ -28,14 +28,14 @@ def reference(config: LineBufferConfig, frames: NDArray[np.int64]) -> NDArray[np
 
 
 def check(
-    config: LineBufferConfig, rng: np.random.Generator, *, frames: int = 3, **how: float
+    config: LineBufferConfig, rng: np.random.Generator, *, frames: int = 3, **how: Any
 ) -> Transfers:
     shape = frames, config.height, config.width, config.channels
     codes = rng.integers(0, 1 << config.lane_bits, shape)
     expected = reference(config, codes)
     beats = pack(codes, config.i_lanes, config.lane_bits)
     count = expected.size // config.simd
-    result = run(LineBuffer(config=config), beats, count, rng=rng, **how)  # type: ignore[arg-type]
+    result = run(LineBuffer(config=config), beats, count, rng=rng, **how)
     actual = unpack(result.outputs, config.simd, config.lane_bits)
     np.testing.assert_array_equal(actual.reshape(expected.shape), expected)
     return result
@@ -101,9 +101,11 @@ def test_random_shapes_with_pauses(
         check(config, rng, i_rate=i_rate, o_rate=o_rate)
 
 
+BITS: dict[str, Any] = {"lane_bits": 1}
+
 #: Shapes of real layers, which random ones do not reach: deep memories of either
 #: kind, and a map whose lower half no window sees.
-REAL = [
+REAL: list[dict[str, Any]] = [
     {"height": 4, "width": 30, "channels": 16, "kernel": (3, 3), "simd": 16, "top": 1,
      "left": 1, "bottom": 1, "right": 1, "lane_bits": 2},
     {"height": 14, "width": 14, "channels": 8, "kernel": (3, 3), "stride": (2, 2), "simd": 8,
@@ -120,12 +122,12 @@ REAL = [
 
 @pytest.mark.parametrize("shape", REAL, ids=str)
 def test_real_shapes(shape: dict[str, Any], rng: np.random.Generator) -> None:
-    config = LineBufferConfig(**({"lane_bits": 1} | shape))
+    config = LineBufferConfig(**(BITS | shape))
     measure(config, rng)
 
 
 def test_real_shapes_cover_both_kinds_of_memory() -> None:
-    configs = [LineBufferConfig(**({"lane_bits": 1} | shape)) for shape in REAL]
+    configs = [LineBufferConfig(**(BITS | shape)) for shape in REAL]
     kinds = {(config.mode, config.memory) for config in configs}
     assert kinds == {
         ("serial", "lut"), ("serial", "block"), ("parallel", "lut"), ("parallel", "block"),
@@ -152,11 +154,11 @@ def test_a_slow_steady_producer_starves_nobody(
     assert result.period(config.output_beats) == config.cycles_per_frame
 
 
-WIRE = {"height": 2, "width": 2, "channels": 4, "lane_bits": 1, "simd": 2}
+WIRE: dict[str, Any] = {"height": 2, "width": 2, "channels": 4, "lane_bits": 1, "simd": 2}
 
 
 def test_a_dense_layer_of_one_fold_is_wires(rng: np.random.Generator) -> None:
-    config = LineBufferConfig(**WIRE)  # type: ignore[arg-type]
+    config = LineBufferConfig(**WIRE)
     assert config.mode == "wire" and config.depth == 0
     measure(config, rng)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -76,7 +78,7 @@ def test_random_shapes_with_pauses(i_rate: float, o_rate: float, rng: np.random.
         check(*random_case(rng), rng, i_rate=i_rate, o_rate=o_rate)
 
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "height": 6, "width": 6, "channels": 4, "lane_bits": 1, "lanes": 2,
     "size": (2, 2), "stride": (2, 2),
 }  # fmt: skip
@@ -91,11 +93,11 @@ GOOD = {
         ({"lane_bits": 0}, "lane_bits is 0, must be at least 1"),
     ],
 )
-def test_refuses(change: dict[str, object], text: str) -> None:
+def test_refuses(change: dict[str, Any], text: str) -> None:
     with pytest.raises(PlanError, match=text):
-        PoolConfig(**(GOOD | change))  # type: ignore[arg-type]
+        PoolConfig(**(GOOD | change))
 
 
 def test_refuses_marks_of_another_shape() -> None:
     with pytest.raises(PlanError, match=r"minimum has shape \(3,\), must be \(4,\)"):
-        Pool(config=PoolConfig(**GOOD), minimum=[True] * 3)  # type: ignore[arg-type]
+        Pool(config=PoolConfig(**GOOD), minimum=[True] * 3)
