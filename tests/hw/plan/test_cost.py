@@ -35,13 +35,17 @@ COSTS: dict[str, tuple[Callable[..., Any], Callable[[Any], Cost]]] = {
 }
 
 
+def _tuples(config: dict[str, Any]) -> dict[str, Any]:
+    """A config's fields from JSON, which has lists for tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+
+
 def predicted(entry: dict[str, Any]) -> Cost:
     """The model's cost of a measured block."""
     make, cost = COSTS[entry["block"]]
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["config"].items()}
+    values = _tuples(entry["config"])
     if thresholds := values.get("thresholds"):
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in thresholds.items()}
-        values["thresholds"] = ThresholdConfig(**plain)
+        values["thresholds"] = ThresholdConfig(**_tuples(thresholds))
     return cost(make(**values))
 
 
