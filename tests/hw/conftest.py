@@ -21,11 +21,11 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
-    for program in toolchain._PROGRAMS.values():
+    for program in toolchain.PROGRAMS.values():
         monkeypatch.delenv(program.variable, raising=False)
     # Whatever this machine has in /usr/bin does not count.
     found = toolchain.shutil.which
-    names = {p.name for p in toolchain._PROGRAMS.values()}
+    names = {p.name for p in toolchain.PROGRAMS.values()}
 
     def which(name: str) -> str | None:
         return found(name, path=str(folder)) if name in names else found(name)

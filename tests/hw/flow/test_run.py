@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -238,6 +240,23 @@ def test_cache_that_cannot_be_written(tmp_path: Path, stand_ins: Callable[..., N
         f"cannot write the build cache '{tmp_path / 'file' / 'cache'}': Not a directory. "
         "Make room and allow writing there, or set BINARRAY_CACHE to another folder."
     )
+
+
+def test_full_disk(
+    cache_root: Path, stand_ins: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    stand_ins()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError) as caught:
+        make(cache_root)
+    assert str(caught.value) == (
+        f"cannot write the build cache '{cache_root}': No space left on device. "
+        "Make room and allow writing there, or set BINARRAY_CACHE to another folder."
+    )
+    assert not left_over(cache_root)
 
 
 def test_cache_keeps_the_last_used(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -198,7 +200,7 @@ def gone(pid: int) -> bool:
 
 def wait_gone(pid: int) -> bool:
     """The kill was sent: let the kernel carry it out."""
-    return any(gone(pid) or os.sched_yield() for _ in range(1_000_000))
+    return any(gone(pid) or os.sched_yield() for _ in range(100_000))
 
 
 # A tool with a child of its own, which would outlive it.
@@ -224,6 +226,24 @@ def test_interruption_kills_the_children_too(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         shell(CHILDREN).run([], cwd=tmp_path, log=tmp_path / "log", on_line=interrupt)
     assert wait_gone(int(lines[0]))
+
+
+def test_interruption_at_the_start_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The signal comes when the process runs and its handle is not yet ours.
+    started: list[int] = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **options) -> None:
+            super().__init__(*args, **options)
+            started.append(self.pid)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(toolchain.subprocess, "Popen", Popen)
+    with pytest.raises(KeyboardInterrupt):
+        shell(CHILDREN).run([], cwd=tmp_path, log=tmp_path / "log")
+    assert len(started) == 1 and gone(started[0])
 
 
 def test_pyosys_runs_scripts_and_reports_errors(tmp_path: Path) -> None:
