@@ -130,7 +130,7 @@ class Tool:
                 timer.daemon = True
                 timer.start()
             assert process.stdout is not None
-            with log.open("w", encoding="utf-8") as file:
+            with log.open("w", encoding="utf-8", buffering=1) as file:
                 for line in process.stdout:
                     file.write(line)
                     if line.strip():
