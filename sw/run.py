@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--timeout",
         type=_positive,
         metavar="S",
-        help="seconds of silence before sending again (2; simulated 120)",
+        help="seconds of silence before sending again (2; simulated 600)",
     )
     return parser
 

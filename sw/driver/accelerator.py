@@ -87,7 +87,7 @@ class Accelerator:
     baud : int
         Of a serial port.
     timeout : float, optional
-        Seconds of silence before something is sent again: 2, or 120 in simulation.
+        Seconds of silence before something is sent again: 2, or 600 in simulation.
     tries : int
         How often in a row.
 

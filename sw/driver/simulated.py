@@ -70,8 +70,8 @@ class SimulatedLink(Link):
         are part of the message.
     """
 
-    #: A simulated second may take minutes.
-    timeout = 120.0
+    #: A frame of a large network takes minutes, bit by bit; a simulator that dies shows at once.
+    timeout = 600.0
 
     def __init__(self, name: str, *, timeout: float | None = None) -> None:
         self.name = name
@@ -136,10 +136,24 @@ class SimulatedLink(Link):
         )
 
     def read(self) -> bytes:
-        return self._link.read()
+        try:
+            return self._link.read()
+        except LinkError:
+            raise self._ended() from None
 
     def write(self, data: bytes) -> None:
-        self._link.write(data)
+        try:
+            self._link.write(data)
+        except LinkError as error:
+            raise error if self._process.poll() is None else self._ended() from None
+
+    def _ended(self) -> LinkError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_LIMIT)
+        return LinkError(
+            f"the simulator of '{self.name}' ended with status {self._process.returncode}",
+            "Run python -m sim.serve by hand to see why",
+        )
 
     def close(self) -> None:
         self._link.close()

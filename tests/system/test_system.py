@@ -13,6 +13,8 @@ from sw import cli, golden
 from sw.driver import Accelerator
 from sw.driver.links import Link
 from sw.driver.session import Session
+from sw.driver.simulated import SimulatedLink
+from sw.errors import LinkError
 from sw.model import load, save
 from sw.protocol import pack_codes
 from sw.run import main
@@ -101,6 +103,17 @@ def test_command(rng, model_path, tmp_path, monkeypatch, capsys):
     assert caught.value.code == 0
     assert np.array_equal(np.load("scores.npy"), golden.scores(model, frames))
     assert json.loads(capsys.readouterr().out)["verified"] == len(model.vectors.frames)
+
+
+def test_a_simulator_that_dies_is_noticed_at_once(rng, model_path):
+    frames = random_frames(rng, load(model_path).graph, 200)
+    with Accelerator(f"sim:{model_path}?mode=bytes") as accelerator:
+        stream = accelerator.stream(iter(frames))
+        next(stream)
+        assert isinstance(accelerator._link, SimulatedLink)
+        accelerator._link._process.kill()
+        with pytest.raises(LinkError, match=r"the simulator of 'sim:.*' ended with status -9\."):
+            list(stream)
 
 
 def test_simulator_ends_with_its_host(model_path):
