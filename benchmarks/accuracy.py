@@ -177,10 +177,10 @@ def compare(network: Network, model: Model, fixture: Fixture) -> list[Comparison
         got = tensors[name][: len(wanted)].reshape(wanted.shape)
         result.append(_comparison(key, got != wanted))
     scores = tensors[model.graph.head.name].reshape(len(frames), -1)
-    wrong = golden.classify(model, scores) != fixture["argmax"]
+    wrong = model.classify(scores) != fixture["argmax"]
     result.append(_comparison("argmax", wrong))
     if network.logits:
-        error = np.abs(golden.logits(model, scores) - fixture[network.logits])
+        error = np.abs(model.logits(scores) - fixture[network.logits])
         result.append(_comparison(network.logits, ~(error <= LOGIT_TOLERANCE)))
     return result
 
@@ -192,7 +192,7 @@ def _comparison(tensor: str, wrong: NDArray[np.bool_]) -> Comparison:
 
 
 def _top1(model: Model, frames: NDArray[np.uint8], labels: NDArray) -> float:
-    return float((golden.classify(model, golden.scores(model, frames)) == labels).mean())
+    return float((model.classify(golden.scores(model, frames)) == labels).mean())
 
 
 def measure(folder: Path, name: str) -> dict[str, Any]:

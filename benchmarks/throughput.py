@@ -88,7 +88,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, measure, and print."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.throughput", description=__doc__.splitlines()[0]
+        prog="python -m benchmarks.throughput", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--only", choices=CASES, action="append", help="one example (repeatable)")
     add_plan_arguments(parser)

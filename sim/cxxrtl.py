@@ -128,8 +128,10 @@ def _build(folder: Path, text: str, glue: str, yosys: Tool, compiler: str, name:
     )
     with step(f"Translating {name} to C++"):
         yosys.run(["-q", "-s", "script.ys"], cwd=folder, log=folder / "yosys.log")
-    includes = [f"-I{path}" for path in (folder, *_runtime(yosys))]
-    command = [compiler, *_FLAGS, *includes, "harness.cpp", "-o", "design.so"]
+    options = [f"-I{path}" for path in (folder, *_runtime(yosys))]
+    if "converged = false" in (folder / "design.cc").read_text():
+        options.append("-DFEEDBACK")
+    command = [compiler, *_FLAGS, *options, "harness.cpp", "-o", "design.so"]
     with step(f"Compiling {name}"):
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode:

@@ -66,7 +66,7 @@ def _classify(folder: Path) -> dict[str, Any]:
     with Accelerator(f"sim:{folder}?mode=bytes") as accelerator:
         with progress("Classifying through the compiled SoC", len(frames), "frames") as advance:
             scores = accelerator.predict(frames, progress=advance)
-        correct = accelerator.classes(scores) == labels
+        correct = accelerator.model.classify(scores) == labels
         expected = golden.scores(accelerator.model, accelerator.model.as_frames(frames))
     if not (scores == expected).all():
         raise ToolError(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from sw import cli, golden
+from sw import cli
 from sw.errors import ModelError
 from sw.importers.preprocess import HELP, parse
 from sw.lower import lower
@@ -98,7 +98,7 @@ def agreement(graph: FloatGraph, model: Model) -> dict[str, Any] | None:
         return None
     tensors = evaluate(graph, model.vectors.frames)
     wanted = tensors[graph.ops[-1].name].reshape(len(model.vectors.frames), -1)
-    got = golden.logits(model, model.vectors.scores)
+    got = model.logits(model.vectors.scores)
     return {
         "frames": len(wanted),
         "classes_equal": int((got.argmax(1) == wanted.argmax(1)).sum()),

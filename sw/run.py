@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if verified is not None:
             figures["verified"] = verified
         if labels is not None:
-            correct = int((accelerator.classes(scores) == labels).sum())
+            correct = int((accelerator.model.classify(scores) == labels).sum())
             figures["correct"], figures["accuracy"] = correct, correct / len(labels)
     if arguments.json:
         print(json.dumps(figures))

@@ -217,15 +217,7 @@ class Accelerator:
         self, frames: NDArray[np.uint8], *, progress: Callable[[int], None] | None = None
     ) -> NDArray[np.int64]:
         """Class (N,) of frames: the greatest logit's index, the lowest where equal."""
-        return self.classes(self.predict(frames, progress=progress))
-
-    def classes(self, scores: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Class (N,) of scores (N, scores)."""
-        head = self.model.graph.head
-        if head.kind == "argmax":
-            return scores[:, 0].astype(np.int64)
-        logits = scores.astype(np.float32) * head.scale + head.offset
-        return logits.argmax(axis=1)
+        return self.model.classify(self.predict(frames, progress=progress))
 
     def verify(self) -> int:
         """Run the model's embedded test vectors; their number.

@@ -19,8 +19,6 @@ from sw.model.model import Model, Preprocessing, Vectors
 __all__ = [
     "batches",
     "check_vectors",
-    "classify",
-    "logits",
     "make_vectors",
     "run",
     "scores",
@@ -123,30 +121,6 @@ def scores(
         result[first : first + len(part)] = executor.scores(model.preprocessing.apply(part))
         progress(len(part))
     return result
-
-
-def logits(model: Model, scores: NDArray[np.int32]) -> NDArray[np.float32]:
-    """The trained network's float outputs (N, scores) of raw scores.
-
-    Raises
-    ------
-    ModelError
-        The head gives the index of the greatest score, and not the scores.
-    """
-    head = model.graph.head
-    if head.kind != "raw":
-        raise ModelError(
-            f"model '{model.name}' has an {head.kind} head; allowed for logits: raw",
-            "Use the class that the head gives, or convert the network with a raw head",
-        )
-    return scores.astype(np.float32) * head.scale + head.offset
-
-
-def classify(model: Model, scores: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Class (N,) of scores: the greatest logit's index, the lowest where equal."""
-    if model.graph.head.kind == "argmax":
-        return scores[:, 0].astype(np.int64)
-    return logits(model, scores).argmax(axis=1)
 
 
 def make_vectors(graph: Graph, preprocessing: Preprocessing, frames: NDArray[np.uint8]) -> Vectors:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sw import cli
-from sw.golden import Progress, batches, check_vectors, classify, scores
+from sw.golden import Progress, batches, check_vectors, scores
 from sw.model import Model, load
 from sw.model.ir import Graph
 
@@ -68,7 +68,7 @@ def _report(
         "frames_per_second": round(len(result) / seconds, 1),
     }
     if labels is not None:
-        correct = int((classify(model, result) == labels).sum())
+        correct = int((model.classify(result) == labels).sum())
         figures["correct"], figures["accuracy"] = correct, correct / len(labels)
     return figures
 

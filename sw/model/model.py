@@ -80,6 +80,28 @@ class Model:
     provenance: str = ""
     sha256: str | None = None
 
+    def logits(self, scores: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The trained network's float outputs (N, scores) of raw scores.
+
+        Raises
+        ------
+        ModelError
+            The head gives the index of the greatest score, and not the scores.
+        """
+        head = self.graph.head
+        if head.kind != "raw":
+            raise ModelError(
+                f"model '{self.name}' has an {head.kind} head; allowed for logits: raw",
+                "Use the class that the head gives, or convert the network with a raw head",
+            )
+        return scores.astype(np.float32) * head.scale + head.offset
+
+    def classify(self, scores: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Class (N,) of scores: the greatest logit's index, the lowest where equal."""
+        if self.graph.head.kind == "argmax":
+            return scores[:, 0].astype(np.int64)
+        return self.logits(scores).argmax(axis=1)
+
     def as_frames(self, frames: NDArray) -> NDArray[np.uint8]:
         """``frames`` as (N, H, W, C), after checking that the model accepts them.
 

@@ -188,7 +188,7 @@ def classify(model: Model, frames: np.ndarray) -> np.ndarray:
     with progress("golden model", len(frames), "frames") as advance:
         for start in range(0, len(frames), GOLDEN_BATCH):
             batch = frames[start : start + GOLDEN_BATCH]
-            classes.append(golden.classify(model, golden.scores(model, batch)))
+            classes.append(model.classify(golden.scores(model, batch)))
             advance(len(batch))
     return np.concatenate(classes)
 

@@ -95,11 +95,11 @@ def test_export_is_the_evaluated_network(rng: np.random.Generator, head: str) ->
     frames = rng.integers(0, 256, (50, 9, 11, 3), np.uint8)
     model = lower(to_float_graph(network), name="tiny", head=head)  # type: ignore[arg-type]
     scores = golden.scores(model, frames)
-    np.testing.assert_array_equal(golden.classify(model, scores), evaluate(network, frames))
+    np.testing.assert_array_equal(model.classify(scores), evaluate(network, frames))
     if head == "raw":
         with torch.no_grad():
             logits = network(torch.from_numpy(frames).permute(0, 3, 1, 2).float()).numpy()
-        np.testing.assert_allclose(golden.logits(model, scores), logits, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(model.logits(scores), logits, rtol=1e-5, atol=1e-5)
 
 
 def test_resuming_gives_what_an_unbroken_run_gives(

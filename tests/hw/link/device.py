@@ -42,9 +42,7 @@ class StandIn(wiring.Component):
         beats = config.elements // self._lanes
         beat, score = Signal(range(beats)), Signal(range(config.scores + 1))
         total, value, giving = Signal(32), Signal(signed(config.score_bits)), Signal()
-        codes = [
-            self.i_stream.payload.word_select(i, config.code_bits) for i in range(self._lanes)
-        ]
+        codes = [self.i_stream.payload.word_select(i, config.code_bits) for i in range(self._lanes)]
         m.d.comb += [
             self.i_stream.ready.eq(~giving),
             o_stream.valid.eq(giving),
@@ -69,9 +67,7 @@ class Device(wiring.Component):
         self.config = config
         self.endpoint = Endpoint(config=config, lanes=lanes, model_sha256=SHA256)
         self._core = StandIn(config=config, lanes=lanes)
-        super().__init__(
-            {"i_bytes": In(stream.Signature(8)), "o_bytes": Out(stream.Signature(8))}
-        )
+        super().__init__({"i_bytes": In(stream.Signature(8)), "o_bytes": Out(stream.Signature(8))})
 
     def elaborate(self, platform) -> Module:
         m = Module()

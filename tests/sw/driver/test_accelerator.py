@@ -47,7 +47,7 @@ def model(tmp_path: Path) -> Model:
 def test_predict_and_friends(rng, model):
     frames = random_frames(rng, model.graph, 150)
     expected = golden.scores(model, frames)
-    classes = golden.classify(model, expected)
+    classes = model.classify(expected)
     with Terminal.of(fake_of(model)) as port, Accelerator(port.name, model) as accelerator:
         assert accelerator.info.model_sha256 == model.sha256
         done = []

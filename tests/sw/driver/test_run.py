@@ -27,7 +27,7 @@ def port(tmp_path: Path, rng, monkeypatch: pytest.MonkeyPatch):
     model = load("model.npz")
     frames = random_frames(rng, model.graph, 25)
     np.save("frames.npy", frames)
-    np.save("labels.npy", golden.classify(model, golden.scores(model, frames)))
+    np.save("labels.npy", model.classify(golden.scores(model, frames)))
     with Terminal.of(fake_of(model)) as terminal:
         yield terminal.name
 

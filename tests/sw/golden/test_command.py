@@ -27,7 +27,7 @@ def folder(tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyP
     frames = random_frames(rng, model.graph, FRAMES)
     save(model, tmp_path / "model.npz")
     np.save(tmp_path / "frames.npy", frames)
-    np.save(tmp_path / "labels.npy", golden.classify(model, golden.scores(model, frames)))
+    np.save(tmp_path / "labels.npy", model.classify(golden.scores(model, frames)))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -50,13 +50,13 @@ def test_logits_and_classes() -> None:
     model = small_model()
     scores = np.array([[2, 1, 1], [1, 0, 0], [4, 1, 1]], np.int32)
     # scale 0.5, 1, 2; offset 0, 0.25, -1
-    logits = golden.logits(model, scores)
+    logits = model.logits(scores)
     assert logits.dtype == np.float32
     assert logits.tolist() == [[1, 1.25, 1], [0.5, 0.25, -1], [2, 1.25, 1]]
-    assert golden.classify(model, scores).tolist() == [1, 0, 0]
+    assert model.classify(scores).tolist() == [1, 0, 0]
     ties = np.array([[0, 0, 1], [2, 0, 1]], np.int32)
-    assert golden.logits(model, ties).tolist() == [[0, 0.25, 1], [1, 0.25, 1]]
-    assert golden.classify(model, ties).tolist() == [2, 0]
+    assert model.logits(ties).tolist() == [[0, 0.25, 1], [1, 0.25, 1]]
+    assert model.classify(ties).tolist() == [2, 0]
 
 
 def test_argmax_head(rng: np.random.Generator) -> None:
@@ -70,9 +70,9 @@ def test_argmax_head(rng: np.random.Generator) -> None:
     golden.check_vectors(model)
     scores = golden.scores(model, frames)
     assert scores.shape == (6, 1)
-    assert (golden.classify(model, scores) == scores[:, 0]).all()
+    assert (model.classify(scores) == scores[:, 0]).all()
     with pytest.raises(ModelError) as caught:
-        golden.logits(model, scores)
+        model.logits(scores)
     assert str(caught.value) == (
         "model 'small' has an argmax head; allowed for logits: raw. Use the class that the head "
         "gives, or convert the network with a raw head."

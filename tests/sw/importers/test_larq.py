@@ -15,7 +15,6 @@ import h5py
 import numpy as np
 import pytest
 
-from sw import golden
 from sw.errors import ModelError, ToolError
 from sw.importers import keras_file
 from sw.importers.larq import load_larq
@@ -150,7 +149,7 @@ def test_files_of_every_kind_give_the_network(
     frames = rng.integers(0, 256, (6, 7, 6, 2), np.uint8)
     model = lower(graph, name="net", vector_frames=frames)
     wanted = _keras(layers, (frames > 99).astype(np.float64))
-    got = golden.logits(model, model.vectors.scores)
+    got = model.logits(model.vectors.scores)
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(evaluate(graph, frames)["d2"].reshape(6, -1), wanted, atol=1e-5)
 
@@ -217,7 +216,7 @@ def test_quantisers_and_activations(rng: np.random.Generator, tmp_path: Path) ->
     model = lower(graph, name="net", vector_frames=frames)
     assert model.graph.types["d2_input"].range.bits == 2
     wanted = evaluate(graph, frames)[graph.ops[-1].name].reshape(9, -1)
-    np.testing.assert_allclose(golden.logits(model, model.vectors.scores), wanted, atol=1e-5)
+    np.testing.assert_allclose(model.logits(model.vectors.scores), wanted, atol=1e-5)
 
 
 def test_functional_models(rng: np.random.Generator, tmp_path: Path) -> None:

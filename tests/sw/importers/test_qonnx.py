@@ -26,7 +26,7 @@ def _check(rng: np.random.Generator, net: Builder, path: Path, preprocess: str =
     shape = [d.dim_value for d in net.input.type.tensor_type.shape.dim]
     nchw = x.transpose(0, 3, 1, 2) if len(shape) == 4 and shape[1] == x.shape[3] else x
     wanted = net.run(nchw.reshape(len(x), *shape[1:]))
-    got = golden.logits(model, golden.scores(model, frames))
+    got = model.logits(golden.scores(model, frames))
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-4)
     return model
 
@@ -133,7 +133,7 @@ def test_graph_that_takes_channels_last(rng: np.random.Generator, tmp_path: Path
     assert graph.shapes["pixels"] == (5, 4, 3)
     model = lower(graph, name="nhwc", vector_frames=frames)
     wanted = net.run(frames / np.float32(255))
-    np.testing.assert_allclose(golden.logits(model, model.vectors.scores), wanted, atol=1e-4)
+    np.testing.assert_allclose(model.logits(model.vectors.scores), wanted, atol=1e-4)
 
 
 def test_weight_scales_and_one_bit_quant(rng: np.random.Generator, tmp_path: Path) -> None:

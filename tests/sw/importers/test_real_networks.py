@@ -109,5 +109,5 @@ def test_bundled_frames_have_the_labels_of_their_networks(
     with np.load(EXAMPLES / f"{frames}.npz") as archive:
         images, labels = archive["frames"], archive["labels"]
         assert archive["classes"].tolist() == list(model.classes)
-    classes = golden.classify(model, golden.scores(model, model.as_frames(images)))
+    classes = model.classify(golden.scores(model, model.as_frames(images)))
     assert (classes == labels).sum() == correct

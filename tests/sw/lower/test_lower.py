@@ -37,7 +37,7 @@ def test_random_graphs_equal_their_float_evaluation(rng: np.random.Generator, ca
         np.testing.assert_array_equal(
             _reals(graph, end, got[op.source]), wanted[end], err_msg=f"source of {op.name}"
         )
-    logits = golden.logits(model, golden.scores(model, frames))
+    logits = model.logits(golden.scores(model, frames))
     float_logits = wanted[graph.ops[-1].name].reshape(len(frames), -1)
     np.testing.assert_allclose(logits, float_logits, rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(model.vectors.scores, golden.scores(model, frames))
@@ -194,7 +194,7 @@ def test_convolutional_head_gives_a_score_per_element(rng: np.random.Generator) 
     frames = rng.integers(0, 256, (5, 6, 6, 2), np.uint8)
     model = lower(graph, name="map", vector_frames=frames)
     assert isinstance(model.graph.head, Head) and model.graph.head.scale.shape == (12,)
-    got = golden.logits(model, golden.scores(model, frames))
+    got = model.logits(golden.scores(model, frames))
     np.testing.assert_allclose(got, evaluate(graph, frames)["bias"].reshape(5, -1), rtol=1e-6)
 
 
