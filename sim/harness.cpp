@@ -41,6 +41,7 @@ struct Tap {
 struct Bench {
   DESIGN top;
   uint64_t cycles = 0;
+  uint64_t idle = 0;  // cycles since anything moved, kept from call to call
 
   // A serial line: the bit clock as cycles per bit, which need not be a whole number.
   double send_phase = 0, receive_phase = 0;
@@ -134,46 +135,51 @@ uint64_t bench_stream(Bench *bench, const uint32_t *i_beats, uint64_t i_count, u
 #endif
 
 #ifdef HAS_BYTES
-// Byte streams: offers `i_bytes`, takes what comes, for at most `limit` cycles or
-// until nothing moved for `idle_limit`. Returns the cycles spent.
-uint64_t bench_bytes(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint64_t *i_done,
-                     uint8_t *o_bytes, uint64_t o_room, uint64_t *o_done, uint64_t limit,
-                     uint64_t idle_limit) {
+// Byte streams: offers `i_bytes` and takes what comes, for at most `limit` cycles, until
+// nothing has moved for `silence`, or for `pause` after an answer. Returns whether the
+// design has fallen silent.
+bool bench_bytes(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint64_t *i_done,
+                 uint8_t *o_bytes, uint64_t o_room, uint64_t *o_done, uint64_t limit,
+                 uint64_t silence, uint64_t pause) {
   auto &top = bench->top;
-  uint64_t sent = 0, received = 0, idle = 0, start = bench->cycles;
-  while (bench->cycles - start < limit && idle < idle_limit) {
+  Bench &b = *bench;
+  uint64_t sent = 0, received = 0, end = b.cycles + limit;
+  if (i_count) b.idle = 0;
+  while (b.cycles < end && b.idle < silence && !(received && b.idle >= pause)) {
     bool valid = sent < i_count, ready = received < o_room;
     uint32_t byte = valid ? i_bytes[sent] : 0;
     put(top.I_PAYLOAD, &byte);
     top.I_VALID.set(valid);
     top.O_READY.set(ready);
-    bench->settle();
-    idle++;
-    if (valid && bit(top.I_READY)) sent++, idle = 0;
+    b.settle();
+    b.idle++;
+    if (valid && bit(top.I_READY)) sent++, b.idle = 0;
     if (ready && bit(top.O_VALID)) {
       get(top.O_PAYLOAD, &byte);
       o_bytes[received++] = byte;
-      idle = 0;
+      b.idle = 0;
     }
-    bench->tick();
+    b.tick();
   }
   *i_done = sent, *o_done = received;
-  return bench->cycles - start;
+  return b.idle >= silence;
 }
 #endif
 
 #ifdef HAS_UART
 // A serial line, bit by bit: 8N1 at `bit_cycles` clock cycles a bit on our side.
-// Sends `i_bytes` back to back and samples the design's line in mid-bit. Stops
-// after `limit` cycles, or `idle_limit` cycles of silence on both lines.
-uint64_t bench_uart(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint64_t *i_done,
-                    uint8_t *o_bytes, uint64_t o_room, uint64_t *o_done, double bit_cycles,
-                    uint64_t limit, uint64_t idle_limit) {
+// Sends `i_bytes` back to back and samples the design's line in mid-bit; stops as
+// `bench_bytes` does.
+bool bench_uart(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint64_t *i_done,
+                uint8_t *o_bytes, uint64_t o_room, uint64_t *o_done, uint64_t limit,
+                uint64_t silence, uint64_t pause, double bit_cycles) {
   auto &top = bench->top;
-  uint64_t sent = 0, received = 0, idle = 0, start = bench->cycles;
   Bench &b = *bench;
-  while (b.cycles - start < limit && idle < idle_limit && received < o_room) {
-    idle++;
+  uint64_t sent = 0, received = 0, end = b.cycles + limit;
+  if (i_count) b.idle = 0;
+  while (b.cycles < end && b.idle < silence && !(received && b.idle >= pause) &&
+         received < o_room) {
+    b.idle++;
     if (b.send_bit < 0 && sent < i_count) {
       b.send_byte = i_bytes[sent];
       b.send_bit = 0;
@@ -181,7 +187,7 @@ uint64_t bench_uart(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint
     }
     b.line = true;
     if (b.send_bit >= 0) {
-      idle = 0;
+      b.idle = 0;
       if (b.send_bit == 0) b.line = false;
       else if (b.send_bit <= 8) b.line = (b.send_byte >> (b.send_bit - 1)) & 1;
       b.send_phase += 1;
@@ -199,7 +205,7 @@ uint64_t bench_uart(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint
       b.receive_byte = 0;
     }
     if (b.receive_bit >= 0) {
-      idle = 0;
+      b.idle = 0;
       b.receive_phase -= 1;
       if (b.receive_phase <= 0) {
         b.receive_phase += bit_cycles;
@@ -215,7 +221,7 @@ uint64_t bench_uart(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint
     b.tick();
   }
   *i_done = sent, *o_done = received;
-  return b.cycles - start;
+  return b.idle >= silence;
 }
 #endif
 }

@@ -27,6 +27,9 @@ from .soc import SocSimulator
 
 __all__ = ["main", "planned_build", "serve"]
 
+#: Cycles between two looks at the port.
+_SLICE = 50_000
+
 #: Bytes held for the SoC before the host is made to wait.
 _BACKLOG = 1 << 16
 
@@ -155,13 +158,8 @@ def serve(soc: SocSimulator, descriptor: int) -> None:
             except OSError:
                 return
         if (incoming or busy) and len(outgoing) < _BACKLOG:
-            taken, answer, spent = soc.exchange(incoming, cycles=_SLICE)
-            incoming, outgoing = incoming[taken:], outgoing + answer
-            busy = spent >= _SLICE or bool(answer)
-
-
-#: Cycles between two looks at the port.
-_SLICE = 200_000
+            taken, answer, silent = soc.exchange(incoming, cycles=_SLICE)
+            incoming, outgoing, busy = incoming[taken:], outgoing + answer, not silent
 
 
 if __name__ == "__main__":

@@ -50,18 +50,23 @@ class SocSimulator:
         )
         self._library.bench_new.restype = ctypes.c_void_p
         self._exchange = self._library.bench_uart if mode == "bits" else self._library.bench_bytes
-        self._exchange.restype = ctypes.c_uint64
-        # The bench's own side of the line runs at the exact rate, not the divisor's.
-        self._bit_cycles = (ctypes.c_double(clock_hz / baud),) if mode == "bits" else ()
+        self._exchange.restype = ctypes.c_bool
         # Silence after which nothing can be under way: a frame needs no longer in the
         # core than each layer needs for a frame, one after the other.
-        self.idle_cycles = sum(layer.cycles for layer in plan.layers) + 10_000
+        silence = sum(layer.cycles for layer in plan.layers) + 10_000
+        # The bench's own side of the line runs at the exact rate, not the divisor's.
+        bit_cycles = clock_hz / baud
+        # An answer is handed on when no byte has followed for the time of two.
+        pause = 64 if mode == "bytes" else round(20 * bit_cycles)
+        self._limits = (ctypes.c_uint64(silence), ctypes.c_uint64(pause))
+        if mode == "bits":
+            self._limits += (ctypes.c_double(bit_cycles),)
         self._bench = ctypes.c_void_p(self._library.bench_new())
 
     def exchange(
         self, data: bytes, *, cycles: int = 1_000_000, room: int = 65536
-    ) -> tuple[int, bytes, int]:
-        """Run for at most ``cycles``, or until nothing has moved for `idle_cycles`.
+    ) -> tuple[int, bytes, bool]:
+        """Run for at most ``cycles``, until an answer is complete, or all is silent.
 
         Parameters
         ----------
@@ -75,12 +80,12 @@ class SocSimulator:
         taken : int
             How many bytes of ``data`` the SoC has had.
         answer : bytes
-        spent : int
-            Cycles; fewer than ``cycles`` when the SoC fell silent.
+        silent : bool
+            Nothing is under way any more: only new bytes will have an effect.
         """
         taken, given = ctypes.c_uint64(), ctypes.c_uint64()
         answer = ctypes.create_string_buffer(room)
-        spent = self._exchange(
+        silent = self._exchange(
             self._bench,
             data,
             ctypes.c_uint64(len(data)),
@@ -88,8 +93,7 @@ class SocSimulator:
             answer,
             ctypes.c_uint64(room),
             ctypes.byref(given),
-            *self._bit_cycles,
             ctypes.c_uint64(cycles),
-            ctypes.c_uint64(self.idle_cycles),
+            *self._limits,
         )
-        return taken.value, answer.raw[: given.value], spent
+        return taken.value, answer.raw[: given.value], silent
