@@ -51,7 +51,10 @@ class ClockPlan(Protocol):
         ...
 
     def generator(self) -> Elaboratable:
-        """What drives the ``sync`` domain and its reset from the board's oscillator."""
+        """What drives the ``sync`` domain from the board's oscillator.
+
+        The domain has no reset: its clock may run only once it is good.
+        """
         ...
 
 

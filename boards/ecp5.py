@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaranth.hdl import (
+    ClockDomain,
     ClockSignal,
     Const,
     Elaboratable,
@@ -17,7 +18,7 @@ from amaranth.hdl import (
     Signal,
 )
 from amaranth.lib import io
-from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib.cdc import FFSynchronizer
 
 from boards.board import DeviceBudget
 from sw.errors import PlanError
@@ -94,7 +95,7 @@ class PllPlan:
         return round(self.output_mhz * 1e6)
 
     def generator(self) -> Ecp5Clock:
-        """The PLL with these dividers, and the reset."""
+        """The PLL with these dividers, and the gate after it."""
         return Ecp5Clock(self)
 
 
@@ -179,16 +180,18 @@ def _legal_loop(pfd: float, feedback: int, vco: float) -> bool:
 
 
 class Ecp5Clock(Elaboratable):
-    """Drives the ``sync`` domain, defined above, from an oscillator by a PLL.
+    """Drives the ``sync`` domain, defined above and without a reset, from an oscillator.
+
+    The domain's clock stands still until the PLL has locked: until the first good edge
+    every register holds the value that configuration gave it. So there is no reset net,
+    which on a large design would be the slowest of all.
 
     Parameters
     ----------
     plan : PllPlan
         The PLL's setting.
 
-    The oscillator is the platform's ``default_clk``, requested here. The reset is held
-    until the PLL has locked, asserted at once when lock is lost, and released in step
-    with the clock.
+    The oscillator is the platform's ``default_clk``, requested here.
     """
 
     def __init__(self, plan: PllPlan) -> None:
@@ -202,6 +205,13 @@ class Ecp5Clock(Elaboratable):
         )
         locked = Signal()
         loop = Signal()
+        m.domains.free = ClockDomain("free", local=True, reset_less=True)
+        running = Signal()
+        m.submodules.settle = FFSynchronizer(locked, running, o_domain="free", stages=4)
+        # Stops and starts the clock without a short pulse.
+        m.submodules.gate = Instance(
+            "DCCA", i_CLKI=ClockSignal("free"), i_CE=running, o_CLKO=ClockSignal("sync")
+        )
         m.submodules.pll = Instance(
             "EHXPLLL",
             a_FREQUENCY_PIN_CLKI=f"{plan.input_mhz:g}",
@@ -220,7 +230,7 @@ class Ecp5Clock(Elaboratable):
             p_CLKFB_DIV=plan.feedback_divider,
             p_CLKOP_ENABLE="ENABLED",
             p_CLKOP_DIV=plan.loop_divider,
-            # Phases are of no account: no signal but the reset crosses from the oscillator.
+            # Phases are of no account: no signal but the lock crosses from the oscillator.
             p_CLKOP_CPHASE=plan.loop_divider // 2,
             p_CLKOP_FPHASE=0,
             p_CLKOS_ENABLE="ENABLED",
@@ -239,8 +249,7 @@ class Ecp5Clock(Elaboratable):
             i_CLKI=oscillator.i,
             i_CLKFB=loop,
             o_CLKOP=loop,
-            o_CLKOS=ClockSignal("sync"),
+            o_CLKOS=ClockSignal("free"),
             o_LOCK=locked,
         )
-        m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
         return m

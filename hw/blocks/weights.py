@@ -59,6 +59,8 @@ class WeightMemory(wiring.Component):
         )
         port = memory.read_port(domain="sync" if block else "comb")
         address = Signal.like(self.address, reset_less=True)
-        m.d.comb += port.addr.eq(self.address if block else address)
-        m.d.sync += [address.eq(self.address), self.data.eq(port.data)]
+        # Data needs no reset, and thousands of bits of it would load the reset's net.
+        word = Signal(self.config.width, reset_less=True)
+        m.d.comb += [port.addr.eq(self.address if block else address), self.data.eq(word)]
+        m.d.sync += [address.eq(self.address), word.eq(port.data)]
         return m

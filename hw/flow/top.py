@@ -35,7 +35,7 @@ class BoardTop(Elaboratable):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain("sync")
+        m.domains.sync = ClockDomain("sync", reset_less=True)
         m.submodules.clock = self._clock.generator()
         m.submodules.design = design = self._design
         # The wires of the modem's handshake stay unconnected: packets carry credits.

@@ -50,7 +50,7 @@ class Blinker(Elaboratable):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain("sync")
+        m.domains.sync = ClockDomain("sync", reset_less=True)
         board = self._board
         m.submodules.clock = board.clock_plan(board.default_clock_mhz).generator()
         count = Signal(24)
