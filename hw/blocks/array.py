@@ -81,7 +81,7 @@ class SystolicArray(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        hops = config.hops
+        hops, weight_cycles = config.hops, config.weights.latency_cycles
         accept, last_beat, address = self._schedule(m)
 
         # Signal k cycles behind the input, for every k that some row needs.
@@ -89,7 +89,7 @@ class SystolicArray(wiring.Component):
         valid = _delays(m, accept, config.result_cycles + hops, name="valid")
         last = _delays(m, accept & last_beat, depth, name="last")
         codes = _delays(
-            m, self.i_stream.payload, WEIGHT_LATENCY + hops, name="codes", reset_less=True
+            m, self.i_stream.payload, weight_cycles + hops, name="codes", reset_less=True
         )
         addresses = _delays(m, address, hops, name="weight_address", reset_less=True)
         sum_cycles = config.result_cycles - 1
@@ -112,7 +112,7 @@ class SystolicArray(wiring.Component):
                 row = hop * config.rows_per_hop + j
                 m.submodules[f"pe_{row}"] = pe = PE(config=config)
                 m.d.comb += [
-                    pe.codes.eq(codes[WEIGHT_LATENCY + hop]),
+                    pe.codes.eq(codes[weight_cycles + hop]),
                     pe.weights.eq(memory.data.word_select(j, config.simd)),
                     pe.valid.eq(valid[sum_cycles + hop]),
                     pe.last.eq(last[sum_cycles + hop]),

@@ -8,7 +8,8 @@ How the cycles of an array come about, with the last beat of a neuron fold
 accepted in cycle 0 (``hop`` is the index of a group of rows):
 
 1. its weights are read ahead of it: address in cycle ``hop``, block RAM in
-   ``hop + 1``, weight register in ``hop + 2``, where the activation joins them;
+   ``hop + 1``, weight register in ``hop + 2``, where the activation joins them; a
+   memory of several pages takes a cycle more (`WeightConfig.latency_cycles`);
 2. the match sum takes `MatchSumConfig.latency_cycles`, the accumulator one more;
 3. the threshold takes `ThresholdConfig.latency_cycles`;
 4. the last group of rows is ``hops - 1`` behind the first, and completes the word;
@@ -23,6 +24,7 @@ from typing import Literal
 from sw.errors import PlanError
 
 __all__ = [
+    "BLOCK_RAM_SHAPES",
     "FIFO_LATENCY",
     "WEIGHT_LATENCY",
     "ArrayConfig",
@@ -31,7 +33,10 @@ __all__ = [
     "WeightConfig",
 ]
 
-#: Cycles from a memory's address to the register behind the memory.
+#: (width, depth) of an ECP5 block RAM (DP16KD).
+BLOCK_RAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
+
+#: Cycles from the address of a memory of one page to the register behind it.
 WEIGHT_LATENCY = 2
 
 #: Cycles from a write into an empty output FIFO to the word on its output.
@@ -121,7 +126,7 @@ class MatchSumConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightConfig:
-    """A memory of weights, or of thresholds, read in `WEIGHT_LATENCY` cycles.
+    """A memory of weights, or of thresholds.
 
     Parameters
     ----------
@@ -129,11 +134,15 @@ class WeightConfig:
         Words, and bits of a word.
     memory : "lut" or "block"
         Constants in logic, or block RAM followed by a register.
+    pages : int
+        Memories, one after the other, that the words are spread over; each has a
+        register of its own, so that block RAM and multiplexer share no cycle.
     """
 
     depth: int
     width: int
     memory: Literal["lut", "block"] = "block"
+    pages: int = 1
 
     def __post_init__(self) -> None:
         _require_positive(self, "depth", "width")
@@ -142,6 +151,18 @@ class WeightConfig:
                 f"the memory is {self.memory!r}, but must be 'lut' or 'block'",
                 "Choose 'lut' for constants in logic or 'block' for block RAM",
             )
+
+    @property
+    def page_depth(self) -> int:
+        """Words of a page: all, or a power of two."""
+        if self.pages == 1:
+            return self.depth
+        return 1 << (-(-self.depth // self.pages) - 1).bit_length()
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the address to the register behind the memory."""
+        return WEIGHT_LATENCY + (self.pages > 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,11 +330,10 @@ class ArrayConfig:
     @property
     def weights(self) -> WeightConfig:
         """Config of each group's weight memory: lane s of the group's row j is bit j*simd + s."""
-        return WeightConfig(
-            depth=self.neuron_folds * self.synapse_folds,
-            width=self.rows_per_hop * self.simd,
-            memory=self.weight_memory,
-        )
+        depth = self.neuron_folds * self.synapse_folds
+        width = self.rows_per_hop * self.simd
+        pages = _fewest_pages(width, depth) if self.weight_memory == "block" else 1
+        return WeightConfig(depth=depth, width=width, memory=self.weight_memory, pages=pages)
 
     @property
     def segment(self) -> int:
@@ -327,7 +347,7 @@ class ArrayConfig:
     @property
     def result_cycles(self) -> int:
         """Cycles from a fold's last beat to row 0's matches, see steps 1 and 2 above."""
-        return WEIGHT_LATENCY + self.match_sum.latency_cycles + 1
+        return self.weights.latency_cycles + self.match_sum.latency_cycles + 1
 
     @property
     def code_cycles(self) -> int:
@@ -369,3 +389,9 @@ class ArrayConfig:
     def cycles_per_frame(self) -> int:
         """Cycles of a frame when the input is always valid and the output always ready."""
         return self.pixels * self.neuron_folds * self.synapse_folds
+
+
+def _fewest_pages(width: int, depth: int) -> int:
+    """Pages of a memory in the fewest block RAMs, and of these in the deepest."""
+    count = [(-(-width // w) * -(-depth // d), -(-depth // d)) for w, d in BLOCK_RAM_SHAPES]
+    return min(count)[1]

@@ -14,7 +14,7 @@ from functools import cache
 from math import ceil
 from typing import Protocol
 
-from hw.plan.array import ArrayConfig, MatchSumConfig, ThresholdConfig
+from hw.plan.array import BLOCK_RAM_SHAPES, ArrayConfig, MatchSumConfig, ThresholdConfig
 from hw.plan.link import LinkConfig
 from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
 from sw.errors import PlanError
@@ -33,8 +33,6 @@ __all__ = [
     "width_cost",
 ]
 
-#: (width, depth) of an ECP5 block RAM (DP16KD).
-BLOCK_RAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 
 #: LUT sites that the two ends of a carry chain take.
 CHAIN_ENDS = 1.6
@@ -47,6 +45,9 @@ NARROW = 4
 
 #: LUTs that join one more page of 16 constants to the others.
 MUX_LUTS = 1.25
+
+#: LUTs of a bit of the multiplexer that joins one more page of a block RAM memory.
+PAGE_MUX = 0.75
 
 #: LUT sites of a 16 x 4 distributed RAM; its write port lies beside them.
 LUT_RAM_SITES = 4
@@ -228,6 +229,9 @@ def array_cost(config: ArrayConfig) -> Cost:
         flip_flops += hops * rom_bits(weights.width, weights.depth)
         if weights.memory == "block":
             blocks += hops * block_rams(weights.width, weights.depth)
+            if weights.pages > 1:
+                flip_flops += hops * weights.pages * weights.width
+                luts += hops * weights.width * (weights.pages - 1) * PAGE_MUX
         else:
             luts += hops * rom_luts(weights.width, weights.depth)
     if config.thresholds is not None:

@@ -6,22 +6,31 @@ import pytest
 from amaranth.sim import Simulator, SimulatorContext
 
 from hw.blocks.weights import WeightMemory
-from hw.plan.array import WEIGHT_LATENCY, WeightConfig
+from hw.plan.array import ArrayConfig, WeightConfig
 from sw.errors import PlanError
 
 
-@pytest.mark.parametrize("memory", ["lut", "block"])
-@pytest.mark.parametrize(("depth", "width"), [(2, 1), (9, 16), (70, 33)])
-def test_words(depth, width, memory, rng):
+@pytest.mark.parametrize(
+    ("depth", "width", "memory", "pages"),
+    [
+        *((d, w, m, 1) for m in ("lut", "block") for d, w in ((2, 1), (9, 16), (70, 33))),
+        (70, 33, "block", 2),
+        (70, 5, "block", 3),
+        (64, 5, "block", 4),
+    ],
+)
+def test_words(depth, width, memory, pages, rng):
     words = [int.from_bytes(rng.bytes(8), "little") % 2**width for _ in range(depth)]
-    block = WeightMemory(config=WeightConfig(depth=depth, width=width, memory=memory), words=words)
+    config = WeightConfig(depth=depth, width=width, memory=memory, pages=pages)
+    block = WeightMemory(config=config, words=words)
+    latency = block.latency_cycles
     addresses = [*range(depth), *(int(a) for a in rng.integers(0, depth, 50))]
     found = []
 
     async def drive(ctx: SimulatorContext) -> None:
-        for cycle in range(len(addresses) + WEIGHT_LATENCY):
+        for cycle in range(len(addresses) + latency):
             ctx.set(block.address, addresses[min(cycle, len(addresses) - 1)])
-            if cycle >= WEIGHT_LATENCY:
+            if cycle >= latency:
                 found.append(ctx.get(block.data))
             await ctx.tick()
 
@@ -30,6 +39,15 @@ def test_words(depth, width, memory, rng):
     simulator.add_testbench(drive)
     simulator.run()
     assert found == [words[address] for address in addresses]
+
+
+def test_pages_are_the_deepest_of_the_fewest_block_rams():
+    """9,216 words of 16 bits: nine block RAMs of 1,024 x 18, and no fewer."""
+    config = ArrayConfig(outputs=64, fan_in=2304, rows=1, simd=16).weights
+    assert (config.depth, config.width) == (9216, 16)
+    assert (config.pages, config.page_depth, config.latency_cycles) == (9, 1024, 3)
+    shallow = ArrayConfig(outputs=64, fan_in=64, rows=8, simd=16).weights
+    assert (shallow.pages, shallow.page_depth, shallow.latency_cycles) == (1, shallow.depth, 2)
 
 
 @pytest.mark.parametrize("memory", ["lut", "block"])
