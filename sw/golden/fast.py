@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sw.golden.packed import PackedConv
 from sw.model.ir import (
+    Computed,
     Conv,
     Dense,
     Graph,
@@ -103,8 +104,8 @@ class Executor:
         for op in graph.ops:
             if isinstance(op, Conv | Dense):
                 self._arrays[op.name] = _packed(op, graph.types[op.source])
-            if not isinstance(op, Input):
-                self._last_use[op.source] = op.name  # type: ignore[attr-defined]
+            if isinstance(op, Computed):
+                self._last_use[op.source] = op.name
 
     @property
     def batch(self) -> int:
@@ -132,7 +133,8 @@ class Executor:
                 codes = op.type.range.encode(np.moveaxis(inputs, 3, 0))
                 result = np.ascontiguousarray(codes, np.uint8)
             else:
-                source = op.source  # type: ignore[attr-defined]
+                assert isinstance(op, Computed)
+                source = op.source
                 result = self._step(op, held[source])
                 if self._last_use[source] == op.name:
                     del held[source]

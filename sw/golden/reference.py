@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.model.ir import Conv, Dense, Graph, Head, Input, Op, Pool, Threshold, output_size
+from sw.model.ir import Computed, Conv, Dense, Graph, Head, Input, Op, Pool, Threshold, output_size
 
 __all__ = ["conv", "dense", "head", "pool", "run", "step", "threshold"]
 
@@ -89,6 +89,6 @@ def run(graph: Graph, inputs: NDArray) -> dict[str, NDArray[np.int64]]:
     for op in graph.ops:
         if isinstance(op, Input):
             tensors[op.name] = np.asarray(inputs, np.int64)
-        else:
-            tensors[op.name] = step(op, tensors[op.source])  # type: ignore[attr-defined]
+        elif isinstance(op, Computed):
+            tensors[op.name] = step(op, tensors[op.source])
     return tensors

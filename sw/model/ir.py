@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "BIPOLAR",
+    "Computed",
     "Conv",
     "Dense",
     "Graph",
@@ -123,7 +124,14 @@ class Input(Op):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Conv(Op):
+class Computed(Op):
+    """An op that reads the tensor named ``source``; every op but the input."""
+
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conv(Computed):
     """Binary convolution; result: integer accumulators.
 
     ``acc[y, x, o] = sum over ky, kx, i of
@@ -137,7 +145,6 @@ class Conv(Op):
     padding : Padding
     """
 
-    source: str
     weights: NDArray[np.int8]
     stride: tuple[int, int] = (1, 1)
     padding: Padding = Padding()
@@ -156,7 +163,7 @@ class Conv(Op):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Dense(Op):
+class Dense(Computed):
     """Binary matrix product over the whole source; result: a vector of accumulators.
 
     Parameters
@@ -165,7 +172,6 @@ class Dense(Op):
         Each -1 or +1; the source is read in raster order, channel fastest.
     """
 
-    source: str
     weights: NDArray[np.int8]
 
     @property
@@ -178,7 +184,7 @@ class Dense(Op):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Threshold(Op):
+class Threshold(Computed):
     """Per-channel comparison with sorted integer levels.
 
     ``n = number of i with source >= levels[c, i]``, then ``L - n`` where the
@@ -194,7 +200,6 @@ class Threshold(Op):
         Lowest output value and distance between neighbours.
     """
 
-    source: str
     levels: NDArray[np.int32]
     inverted: NDArray[np.bool_]
     low: int = -1
@@ -207,7 +212,7 @@ class Threshold(Op):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pool(Op):
+class Pool(Computed):
     """Maximum over ``size`` windows; minimum in the channels so marked.
 
     Only whole windows count: trailing rows and columns are dropped. A network
@@ -220,14 +225,13 @@ class Pool(Op):
     minimum : bool array (channels,)
     """
 
-    source: str
     size: tuple[int, int]
     stride: tuple[int, int]
     minimum: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Head(Op):
+class Head(Computed):
     """The network's answer; always the last op.
 
     ``raw`` gives ``scores = source + bias``, flattened in raster order, and
@@ -242,7 +246,6 @@ class Head(Op):
     scale, offset : float32 arrays of the same shape
     """
 
-    source: str
     kind: Literal["raw", "argmax"] = "raw"
     bias: NDArray[np.int32]
     scale: NDArray[np.float32]

@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from sw.errors import ModelError
-from sw.model.ir import Conv, Dense, Graph, Head, Input, Op, TensorType, infer
+from sw.model.ir import Computed, Conv, Dense, Graph, Head, Input, Op, TensorType, infer
 from sw.model.model import Model
 from sw.model.rules import RULES, SOURCES, Fault, array_fault, shown
 
@@ -104,10 +104,10 @@ def verify(graph: Graph) -> None:
     for index, op in enumerate(graph.ops):
         _check_place(index, graph, seen)
         source = None
-        if not isinstance(op, Input):
+        if isinstance(op, Computed):
             _check_source(op, seen)
-            used.add(op.source)  # type: ignore[attr-defined]
-            source = types[op.source]  # type: ignore[attr-defined]
+            used.add(op.source)
+            source = types[op.source]
         for rule in RULES[type(op)]:
             if fault := rule(op, source):  # type: ignore[arg-type]
                 _refuse(op, fault)
