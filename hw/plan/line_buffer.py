@@ -65,11 +65,15 @@ class LineBufferConfig:
     pad_code : the code that stands in it
     simd : lanes of an output beat
     repeats : times each window is emitted, the consumer's neuron folds
+    columns : windows of neighbouring output pixels that are emitted side by side,
+        column j's word at bits ``[j * simd * lane_bits, ...)`` of a beat; must divide
+        the output width; more than 1 in serial mode only, at any stride
 
     Raises
     ------
     PlanError
-        If a value is out of range or `simd` divides neither channels nor window.
+        If a value is out of range, `simd` divides neither channels nor window, or
+        `columns` does not divide the output width.
     """
 
     height: int
@@ -85,13 +89,14 @@ class LineBufferConfig:
     pad_code: int = 0
     simd: int
     repeats: int = 1
+    columns: int = 1
 
     def __post_init__(self) -> None:
         (kh, kw), (sy, sx) = self.kernel, self.stride
         at_least(
             "line buffer", 1, height=self.height, width=self.width, channels=self.channels,
             lane_bits=self.lane_bits, simd=self.simd, repeats=self.repeats,
-            kernel_height=kh, kernel_width=kw, stride_y=sy, stride_x=sx,
+            columns=self.columns, kernel_height=kh, kernel_width=kw, stride_y=sy, stride_x=sx,
         )  # fmt: skip
         for side, limit in (("top", kh), ("bottom", kh), ("left", kw), ("right", kw)):
             value = getattr(self, side)
@@ -119,6 +124,18 @@ class LineBufferConfig:
                 f"window's {self.fan_in} elements",
                 "Choose a divisor of the fan-in",
             )
+        if self.output_width % self.columns:
+            raise PlanError(
+                f"line buffer: columns is {self.columns}, must divide the "
+                f"{self.output_width} pixels of an output row",
+                "Choose a divisor of the output width",
+            )
+        if self.columns > 1 and self.channels % self.simd:
+            raise PlanError(
+                f"line buffer: columns is {self.columns}, but simd {self.simd} does not divide "
+                f"the {self.channels} channels, and parallel mode has one column",
+                "Use one column, or a simd that divides the channels",
+            )
 
     @property
     def fan_in(self) -> int:
@@ -130,7 +147,8 @@ class LineBufferConfig:
         if self.channels % self.simd:
             return "parallel"
         padded = self.top or self.left or self.bottom or self.right
-        if self.kernel == self.stride == (1, 1) and self.repeats == 1 and not padded:
+        alone = self.repeats == self.columns == 1
+        if self.kernel == self.stride == (1, 1) and alone and not padded:
             return "wire"
         return "serial"
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from math import lcm
 from typing import Literal
 
+from hw.plan.columns import ColumnOrderConfig
 from hw.plan.line_buffer import LineBufferConfig, at_least
 from sw.errors import PlanError
 
-__all__ = ["HeadConfig", "LineBufferConfig", "PoolConfig", "WidthConfig"]
+__all__ = ["ColumnOrderConfig", "HeadConfig", "LineBufferConfig", "PoolConfig", "WidthConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
