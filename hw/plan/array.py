@@ -242,8 +242,10 @@ class ArrayConfig:
         Width of an input code.
     height, width : int
         Output pixels of a frame.
-    weight_memory : "lut" or "block"
-        Where the weights are kept.
+    weight_memory : "lut", "block" or "logic"
+        Where the weights are kept. "logic": there is no memory, each weight is part of
+        the logic that it is used in; then the array is as large as the layer, with
+        ``rows == outputs`` and ``simd == fan_in``.
     pipeline : int
         See `MatchSumConfig`.
     thresholds : ThresholdConfig or None
@@ -252,6 +254,9 @@ class ArrayConfig:
         Neighbouring rows that share one activation register and one weight
         memory; a divisor of ``rows``. More than one suits narrow PEs, whose
         weights would fill a fraction of a block RAM's width.
+    columns : int
+        Neighbouring pixels of an output row worked on side by side, with the same
+        weights; a divisor of ``width``.
     """
 
     outputs: int
@@ -261,21 +266,41 @@ class ArrayConfig:
     lane_bits: int = 1
     height: int = 1
     width: int = 1
-    weight_memory: Literal["lut", "block"] = "block"
+    weight_memory: Literal["lut", "block", "logic"] = "block"
     pipeline: int = 4
     thresholds: ThresholdConfig | None = None
     rows_per_hop: int = 1
+    columns: int = 1
 
     def __post_init__(self) -> None:
         _require_positive(self, "outputs", "fan_in", "rows", "simd", "lane_bits")
-        _require_positive(self, "height", "width", "pipeline", "rows_per_hop")
+        _require_positive(self, "height", "width", "pipeline", "rows_per_hop", "columns")
         _require_divides(self, "rows", "outputs")
         _require_divides(self, "simd", "fan_in")
         _require_divides(self, "rows_per_hop", "rows")
-        _ = self.weights  # checks the kind of memory
-        if self.thresholds is None:
-            return
-        given = self.thresholds
+        _require_divides(self, "columns", "width")
+        self._check_memory()
+        if self.thresholds is not None:
+            self._check_thresholds(self.thresholds)
+
+    def _check_memory(self) -> None:
+        if self.weight_memory not in ("lut", "block", "logic"):
+            raise PlanError(
+                f"the weight memory is {self.weight_memory!r}, but must be 'lut', 'block' or"
+                " 'logic'",
+                "Choose 'lut' for constants in logic, 'block' for block RAM or 'logic' for"
+                " weights that are part of the sums",
+            )
+        if self.weight_memory == "logic" and self.neuron_folds * self.synapse_folds > 1:
+            raise PlanError(
+                f"weights as logic need one PE an output and one lane a tap, but there are"
+                f" {self.rows} rows for {self.outputs} outputs and {self.simd} lanes for"
+                f" {self.fan_in} taps",
+                f"Set rows to {self.outputs} and simd to {self.fan_in}, or keep the weights in"
+                " a memory",
+            )
+
+    def _check_thresholds(self, given: ThresholdConfig) -> None:
         for what, got, expected in (
             ("channels", given.channels, self.outputs),
             ("match_bits", given.match_bits, self.match_bits),
@@ -333,7 +358,8 @@ class ArrayConfig:
         depth = self.neuron_folds * self.synapse_folds
         width = self.rows_per_hop * self.simd
         pages = _fewest_pages(width, depth) if self.weight_memory == "block" else 1
-        return WeightConfig(depth=depth, width=width, memory=self.weight_memory, pages=pages)
+        memory = "block" if self.weight_memory == "block" else "lut"
+        return WeightConfig(depth=depth, width=width, memory=memory, pages=pages)
 
     @property
     def segment(self) -> int:
@@ -388,7 +414,7 @@ class ArrayConfig:
     @property
     def cycles_per_frame(self) -> int:
         """Cycles of a frame when the input is always valid and the output always ready."""
-        return self.pixels * self.neuron_folds * self.synapse_folds
+        return self.pixels // self.columns * self.neuron_folds * self.synapse_folds
 
 
 def _fewest_pages(width: int, depth: int) -> int:

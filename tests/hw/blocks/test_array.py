@@ -137,7 +137,10 @@ def test_takes_as_many_folds_as_it_has_credits(rng):
         ({"height": 0}, r"height is 0, but must be a whole number >= 1"),
         ({"pipeline": 0}, r"pipeline is 0"),
         ({"lane_bits": 1.5}, r"lane_bits is 1.5"),
-        ({"weight_memory": "flash"}, r"memory is 'flash', but must be 'lut' or 'block'"),
+        ({"columns": 2, "width": 3}, r"columns is 2, which does not divide width = 3.*instance 1"),
+        ({"weight_memory": "flash"}, r"memory is 'flash', but must be 'lut', 'block' or 'logic'"),
+        ({"weight_memory": "logic"}, r"4 rows for 8 outputs and 6 lanes for 18 taps.*Set rows to 8"),
+        ({"weight_memory": "logic", "rows": 8}, r"8 rows for 8 outputs and 6 lanes for 18"),
     ],
 )
 def test_illegal_config(changed, message):
