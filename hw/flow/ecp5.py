@@ -68,6 +68,8 @@ def count_cells(path: Path) -> Counts:
 def place_arguments(device: str, *, fill: float, seed: int, constrained: bool = True) -> list[str]:
     """Arguments of nextpnr-ecp5: ``top.json`` to ``top.config`` and ``routed.json``.
 
+    Without pins there is no ``top.config``: nextpnr makes none out of context.
+
     Parameters
     ----------
     device : str
@@ -80,8 +82,11 @@ def place_arguments(device: str, *, fill: float, seed: int, constrained: bool = 
         Whether pins are given in ``top.lpf``.
     """
     arguments = device.split()
-    arguments += ["--json", "top.json", "--textcfg", "top.config", "--report", "routed.json"]
-    arguments += ["--lpf", CONSTRAINTS] if constrained else ["--lpf-allow-unconstrained"]
+    arguments += ["--json", "top.json", "--report", "routed.json"]
+    if constrained:
+        arguments += ["--lpf", CONSTRAINTS, "--textcfg", "top.config"]
+    else:
+        arguments += ["--out-of-context", "--lpf-allow-unconstrained"]
     arguments += ["--router", "router2" if fill >= ROUTER2_FROM else "router1"]
     # A missed clock is ours to report, with the frequency that was reached.
     return [*arguments, "--seed", str(seed), "--timing-allow-fail"]

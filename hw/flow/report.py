@@ -76,6 +76,7 @@ def make_report(
         predicted = report["predicted"]
         report["routed"] = routed | {"fmax_mhz": made.routed.fmax_mhz}
         report["synthesised"] = made.synthesised.summary()
+        report["netlist"] = made.netlist
         report["prediction_error"] = {
             name: round(predicted[name] / count - 1, 4) if count else None
             for name, count in routed.items()
@@ -109,6 +110,8 @@ def render(report: dict[str, Any], *, width: int = 96) -> str:
     )
     note = ", the tools in an earlier build (cached)" if report["cached"] else ""
     console.print(f"seconds: {shown}{note}")
+    if report.get("netlist"):
+        console.print(f"netlist: {report['netlist']}")
     for name, version in report["tools"].items():
         console.print(f"tool: {name} {version}")
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"

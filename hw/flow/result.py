@@ -43,6 +43,8 @@ class Implementation:
         As nextpnr reports.
     synthesised : Counts
         As Yosys counts cells, before placing.
+    netlist : str
+        What was improved in Yosys' netlist.
     seconds : dict
         Wall-clock time of "synthesise", "place_and_route" and "pack" when they ran.
     tools : dict
@@ -54,6 +56,7 @@ class Implementation:
     folder: Path
     routed: Routed
     synthesised: Counts
+    netlist: str
     seconds: dict[str, float]
     tools: dict[str, str]
     cached: bool

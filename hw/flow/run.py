@@ -10,12 +10,13 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from boards import BOARDS, Board
 from hw.flow import ecp5
 from hw.flow.cache import Cache, content_key
+from hw.flow.netlist import improve
 from hw.flow.result import Counts, Implementation, Routed
 from hw.flow.toolchain import Tool, find_nextpnr, find_packer, find_yosys
 from sw import cli
@@ -27,7 +28,7 @@ __all__ = ["Sources", "Synthesis", "implement", "route", "synthesise"]
 FAMILIES = {"ecp5": ecp5}
 
 #: Enters every cache key: raise it when a change here changes what the tools make.
-FLOW_VERSION = "1"
+FLOW_VERSION = "2"
 
 #: CPU seconds of place and route for each LUT, for the estimate on the progress line.
 _SECONDS_PER_LUT = 0.015
@@ -51,10 +52,21 @@ class Sources:
 
 @dataclass(frozen=True, kw_only=True)
 class Synthesis:
-    """A synthesised design in a folder, as ``top.json``."""
+    """A synthesised design in a folder, as ``top.json``.
+
+    Parameters
+    ----------
+    counts : Counts
+        What it needs at least.
+    seconds : float
+        Wall-clock time of Yosys and of what follows it.
+    note : str
+        What was improved in the netlist.
+    """
 
     counts: Counts
     seconds: float
+    note: str = ""
 
 
 def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = None) -> Synthesis:
@@ -89,9 +101,12 @@ def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = 
             log=folder / "yosys.log",
             on_line=lambda line: note(line) if line[:1].isdigit() else None,
         )
+    counts = steps.count_cells(folder / "cells.json")
+    made = improve(folder / "top.json", family)
     return Synthesis(
-        counts=steps.count_cells(folder / "cells.json"),
+        counts=replace(counts, ff=counts.ff - made.flip_flops),
         seconds=round(time.monotonic() - start, 2),
+        note=made.note(),
     )
 
 
@@ -133,7 +148,7 @@ def route(
         constrained=constraints is not None,
     )
     if constraints is None:
-        arguments += ["--out-of-context", "--freq", f"{clock_mhz:g}"]
+        arguments += ["--freq", f"{clock_mhz:g}"]
     else:
         (folder / steps.CONSTRAINTS).write_bytes(constraints)
     expected = 2 + _SECONDS_PER_LUT * synthesis.counts.lut
@@ -247,6 +262,7 @@ def _run_tools(
     result = {
         "routed": asdict(routed),
         "synthesised": asdict(synthesis.counts),
+        "netlist": synthesis.note,
         "seconds": {
             "synthesise": synthesis.seconds,
             "place_and_route": round(placed - start, 2),
@@ -331,6 +347,7 @@ def _restore(entry: Path, *, cached: bool) -> Implementation | None:
             folder=entry,
             routed=Routed(**result["routed"]),
             synthesised=Counts(**result["synthesised"]),
+            netlist=str(result["netlist"]),
             seconds=dict(result["seconds"]),
             tools=dict(result["tools"]),
             cached=cached,
