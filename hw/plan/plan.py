@@ -43,6 +43,10 @@ class Plan:
     limited_by : str
         What keeps the plan from more frames/s: "lut", "ff", "bram", "dsp", "fps" (as many
         as were asked for), or the name of a layer that is folded no further.
+    gap : float
+        How far from the best folding, under the same model, the plan may be: the part
+        of its cycles (with a rate asked for, of its area) that a better one might save.
+        0 says that it is proven to be the best.
     """
 
     model: str
@@ -56,6 +60,7 @@ class Plan:
     predicted: Cost
     cycles_per_frame: int
     limited_by: str
+    gap: float = 0.0
 
     @property
     def fits(self) -> bool:
@@ -89,6 +94,7 @@ class Plan:
             "clock_mhz": self.clock_mhz,
             "fits": self.fits,
             "limited_by": self.limited_by,
+            "gap": round(self.gap, 4),
             "predicted": predicted,
             "layers": [layer.summary() for layer in self.layers],
         }
@@ -172,6 +178,7 @@ def make_plan(
         predicted=choice.cost,
         cycles_per_frame=choice.cycles,
         limited_by=limited_by,
+        gap=1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap,
     )
 
 

@@ -1,47 +1,51 @@
 """The folding search: the most frames/s in a budget, or the least area for a speed.
 
-The pipeline is as slow as its slowest stage, so the problem falls apart: for a
-limit of T cycles per frame each segment takes its cheapest folding of at most T
-cycles. Neighbours are tied together by the width converter between them, and by
-the rule that the second keeps up with each beat of the first (`Segment.takes`): a
-shortest path over the segments settles both. The best T is found by bisection over
-the cycle counts that occur.
+The pipeline is as slow as its slowest stage, so there is a limit of T cycles per frame
+that every segment keeps, and the question for each T is whether a chain of foldings
+fits the device: `hw.plan.chain` answers it exactly. What fits under one limit fits
+under every higher one, so bisection over the cycle counts that occur finds the least.
 
-"Cheapest" weighs each resource by what the device has of it. Where that overdraws
-block RAM, block RAM is given a higher price, and where it overdraws the others a
-lower one, again by bisection: the dearer block RAM is, the less of it is used.
+Neighbours are tied together by the width converter between them, and by the rule that
+the second keeps up with each beat of the first (`Segment.takes`).
+
+Before that, foldings are dropped that another one replaces in any chain: entered and
+left with the same lanes, asking no more of the next segment, and no worse in cycles or
+any resource.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 
+from hw.plan.chain import Answer, Chain, Link, pareto
 from hw.plan.cost import RESOURCES, Cost, width_cost
 from hw.plan.layer import LayerPlan, Segment, converter, foldings, join, segments
 from hw.plan.stages import Stage
 
 __all__ = ["Choice", "Search"]
 
-#: Steps of the bisection of block RAM's price, and its greatest power of two.
-PRICE_STEPS = 8
-PRICE_RANGE = 8.0
-
-#: Faster limits that are tried after the bisection: what fits is not quite monotone.
-MORE_LIMITS = 6
-
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A folding of the whole network and its cost, link and control included."""
+    """A folding of the whole network and its cost, link and control included.
+
+    Attributes
+    ----------
+    cycles_bound : int
+        No folding of the network that fits has fewer cycles per frame.
+    area_gap : float
+        Part of its area (`Search`) by which one of the same speed might be smaller.
+    """
 
     segments: tuple[Segment, ...] = field(repr=False)
     layers: tuple[LayerPlan, ...] = field(repr=False)
     cost: Cost
+    cycles_bound: int = 0
+    area_gap: float = 0.0
 
     @property
     def cycles(self) -> int:
@@ -54,6 +58,9 @@ class Choice:
 
 class Search:
     """All foldings of a network, and choices among them for any budget.
+
+    Area, where one choice is called smaller than another, is the sum of the parts that
+    it uses of each resource.
 
     Parameters
     ----------
@@ -68,23 +75,23 @@ class Search:
     def __init__(self, stages: tuple[Stage, ...], *, fixed: Cost, link_lanes: int) -> None:
         self._fixed = fixed
         self._link_lanes = link_lanes
-        self._columns = [_Column(tuple(foldings(group))) for group in segments(stages)]
+        self._tables = [_Table(tuple(foldings(group))) for group in segments(stages)]
 
     @property
     def floor(self) -> int:
         """Cycles per frame with every folding undone."""
-        return max(int(column.cycles.min()) for column in self._columns)
+        return max(int(table.cycles.min()) for table in self._tables)
 
     @property
     def slowest(self) -> str:
         """Name of the layer that sets `floor`."""
-        column = max(self._columns, key=lambda column: int(column.cycles.min()))
-        best = column.options[int(column.cycles.argmin())]
+        table = max(self._tables, key=lambda table: int(table.cycles.min()))
+        best = table.options[int(table.cycles.argmin())]
         return max(best.layers, key=lambda layer: layer.cycles).name
 
     def limits(self) -> list[int]:
         """Cycle counts that a network could have, ascending."""
-        counts = np.unique(np.concatenate([column.cycles for column in self._columns]))
+        counts = np.unique(np.concatenate([table.cycles for table in self._tables]))
         return [int(count) for count in counts if count >= self.floor]
 
     def cheapest(self, limit: int, usable: Cost) -> Choice | None:
@@ -94,21 +101,7 @@ class Search:
         """
         if limit < self.floor:
             return None
-        choices: list[Choice] = []
-        low, high, exponent = -PRICE_RANGE, PRICE_RANGE, 0.0
-        for _ in range(PRICE_STEPS):
-            choice = self._path(limit, usable, 2.0**exponent)
-            if choice is None:
-                return None
-            choices.append(choice)
-            if choice.fullness(usable) <= 1:
-                return choice
-            if choice.cost.bram > usable.bram:
-                low = exponent
-            else:
-                high = exponent
-            exponent = (low + high) / 2
-        return min(choices, key=lambda choice: choice.fullness(usable))
+        return self._choice(self._chain(usable).cheapest(limit))
 
     def fastest(self, usable: Cost) -> tuple[Choice | None, str]:
         """The choice with the fewest cycles that fits, of these the one of least area.
@@ -120,86 +113,116 @@ class Search:
         limited_by : str
             The resource that forbids the next better one, or the layer that sets `floor`.
         """
-        limits = self.limits()
-
-        def fit(index: int) -> Choice | None:
-            choice = self.cheapest(limits[index], usable)
-            return choice if choice is not None and choice.fullness(usable) <= 1 else None
-
-        index = bisect_left(range(len(limits)), True, key=lambda i: fit(i) is not None)
-        if index == len(limits):
-            choice = self.cheapest(limits[-1], usable)
+        chain, limits = self._chain(usable), self.limits()
+        answers: dict[int, Answer] = {}
+        # Nothing below `low` fits, something at `high` does; `proven` is below all that
+        # could fit, which is `low` unless a limit was left undecided.
+        low, high = 0, len(limits)
+        while low < high:
+            middle = (low + high) // 2
+            answers[middle] = answer = chain.fit(limits[middle])
+            if answer.path is None:
+                low = middle + 1
+            else:
+                high = middle
+        refused = [i for i, answer in answers.items() if answer.path is None and answer.proven]
+        proven = max(refused, default=-1) + 1
+        if high == len(limits):
+            choice = self._choice(chain.fit(limits[-1]))
             assert choice is not None, "the slowest folding of a chain always exists"
             return None, scarcest(choice, usable)
-        for faster in range(index - 1, max(-1, index - 1 - MORE_LIMITS), -1):
-            if fit(faster) is not None:
-                index = faster
-        best = fit(index)
-        assert best is not None
-        # The choice may be faster than it had to be; then it is the best of that speed.
-        index = min(index, bisect_left(limits, best.cycles))
-        better = self.cheapest(limits[index - 1], usable) if index else None
-        return fit(index), self.slowest if better is None else scarcest(better, usable)
+        best = self._choice(chain.cheapest(limits[high]), limits[proven])
+        better = self._choice(answers[high - 1]) if high else None
+        return best, self.slowest if better is None else scarcest(better, usable)
 
-    def _path(self, limit: int, usable: Cost, price: float) -> Choice | None:
-        """Least-area chain of foldings, converters included, or None.
-
-        All that the next segment sees of a folding is its lanes and what they take,
-        so the best path to each such pair is enough.
-        """
-        weights = np.array([_part(1, getattr(usable, n)) for n in RESOURCES])
-        weights[RESOURCES.index("bram")] *= price
-        # (lanes out, least lanes in) to the area so far and the foldings chosen.
-        best: dict[tuple[int, int], tuple[float, tuple[int, ...]]]
-        best = {(self._link_lanes, 1): (0.0, ())}
-        for column in self._columns:
-            arrivals = [
-                min(
-                    (area + _converter_area(lanes, i_lanes, column.bits) @ weights, path)
-                    if takes <= i_lanes
-                    else (np.inf, path)
-                    for (lanes, takes), (area, path) in best.items()
-                )
-                for i_lanes in column.i_lanes
-            ]
-            area = np.array([total for total, _ in arrivals])[column.i_index]
-            area = area + np.where(column.cycles <= limit, column.costs @ weights, np.inf)
-            best = {}
-            for leaving, members in column.groups.items():
-                index = int(members[np.argmin(area[members])])
-                if np.isfinite(area[index]):
-                    path = arrivals[int(column.i_index[index])][1]
-                    best[leaving] = (float(area[index]), (*path, index))
-            if not best:
-                return None
-        _, path = min(best.values())
-        chosen = tuple(c.options[i] for c, i in zip(self._columns, path, strict=True))
+    def _choice(self, answer: Answer, cycles_bound: int = 0) -> Choice | None:
+        """The foldings of an answer, converters included."""
+        if not answer.nearest:
+            return None
+        chosen = tuple(t.options[i] for t, i in zip(self._tables, answer.nearest, strict=True))
         layers = join(chosen)
         first = width_cost(converter(self._link_lanes, chosen[0].i_lanes, chosen[0].i_bits))
         cost = sum((layer.cost for layer in layers), self._fixed + first)
-        return Choice(segments=chosen, layers=layers, cost=cost)
+        return Choice(
+            segments=chosen,
+            layers=layers,
+            cost=cost,
+            cycles_bound=cycles_bound,
+            area_gap=answer.gap,
+        )
+
+    def _chain(self, usable: Cost) -> Chain:
+        """The foldings as numbers, 1 being all that is usable of a resource."""
+        needed = [
+            name
+            for name in RESOURCES
+            if getattr(self._fixed, name) or any(table.needs(name) for table in self._tables)
+        ]
+        scale = np.array([_part(1, getattr(usable, name)) for name in needed])
+        links, leaving = [], [(self._link_lanes, 1)]
+        for table in self._tables:
+            links.append(table.link(leaving, needed, scale))
+            leaving = table.leaving
+        fixed = _vector(self._fixed, needed) * scale
+        return Chain(links, fixed=fixed, objective=np.ones(len(needed)))
+
+
+class _Table:
+    """The foldings of one segment as arrays, those left out that another one replaces."""
+
+    def __init__(self, options: tuple[Segment, ...]) -> None:
+        kept = _irreplaceable(options)
+        kept.sort(key=lambda option: option.i_lanes)
+        self.options = tuple(kept)
+        self.bits = options[0].i_bits
+        self.cycles = np.array([option.cycles for option in kept])
+        self.costs = np.array([_vector(option.cost, RESOURCES) for option in kept])
+        self.i_lanes, self._enter = np.unique([o.i_lanes for o in kept], return_inverse=True)
+        states = [(option.o_lanes, option.takes) for option in kept]
+        self.leaving = sorted(set(states))
+        self._leave = np.array([self.leaving.index(state) for state in states])
+
+    def needs(self, name: str) -> bool:
+        return bool(self.costs[:, RESOURCES.index(name)].any())
+
+    def link(
+        self, before: Sequence[tuple[int, int]], needed: Sequence[str], scale: np.ndarray
+    ) -> Link:
+        """The options behind a segment that is left in one of the states ``before``."""
+        chosen = [RESOURCES.index(name) for name in needed]
+        converters = [
+            [_converter_cost(lanes, int(i_lanes), self.bits) for i_lanes in self.i_lanes]
+            for lanes, _ in before
+        ]
+        return Link(
+            cycles=self.cycles,
+            costs=self.costs[:, chosen] * scale,
+            enter=self._enter,
+            leave=self._leave,
+            allowed=np.array([takes for _, takes in before])[:, None] <= self.i_lanes,
+            converters=np.array(converters)[:, :, chosen] * scale,
+        )
+
+
+def _irreplaceable(options: tuple[Segment, ...]) -> list[Segment]:
+    """Options that no other one replaces, see above."""
+    groups: dict[tuple[int, int], list[Segment]] = {}
+    for option in options:
+        groups.setdefault((option.i_lanes, option.o_lanes), []).append(option)
+    kept: list[Segment] = []
+    for group in groups.values():
+        rows = [[o.takes, o.cycles, *_vector(o.cost, RESOURCES)] for o in group]
+        kept += [group[i] for i in pareto(np.array(rows, float))]
+    return kept
+
+
+def _vector(cost: Cost, names: Sequence[str]) -> np.ndarray:
+    return np.array([getattr(cost, name) for name in names], float)
 
 
 @cache
-def _converter_area(lanes: int, i_lanes: int, bits: int) -> np.ndarray:
-    cost = width_cost(converter(lanes, i_lanes, bits))
-    return np.array([getattr(cost, name) for name in RESOURCES], float)
-
-
-class _Column:
-    """The foldings of one segment as arrays, grouped by what their neighbours see."""
-
-    def __init__(self, options: tuple[Segment, ...]) -> None:
-        self.options = options
-        self.bits = options[0].i_bits
-        self.cycles = np.array([option.cycles for option in options])
-        self.costs = np.array([[getattr(o.cost, n) for n in RESOURCES] for o in options], float)
-        self.i_lanes, self.i_index = np.unique([o.i_lanes for o in options], return_inverse=True)
-        self.i_lanes = [int(lanes) for lanes in self.i_lanes]
-        leaving: dict[tuple[int, int], list[int]] = {}
-        for index, option in enumerate(options):
-            leaving.setdefault((option.o_lanes, option.takes), []).append(index)
-        self.groups = {key: np.array(members) for key, members in leaving.items()}
+def _converter_cost(lanes: int, i_lanes: int, bits: int) -> np.ndarray:
+    return _vector(width_cost(converter(lanes, i_lanes, bits)), RESOURCES)
 
 
 def scarcest(choice: Choice, usable: Cost) -> str:

@@ -143,6 +143,17 @@ def model_of(graph: Graph, name: str = "test") -> Model:
     )
 
 
+def resnet18_chain(rng: np.random.Generator) -> Model:
+    """The convolutions of a ResNet-18 for images of 224 x 224, one after the other."""
+    seven, three = (Padding(top=n, left=n, bottom=n, right=n) for n in (3, 1))
+    builder = Builder(rng, 224, 224, 3, "uint8")
+    builder.conv(64, (7, 7), (2, 2), seven).threshold().pool()
+    for index, channels in enumerate(np.repeat([64, 128, 256, 512], 4).tolist()):
+        down = index in (4, 8, 12)
+        builder.conv(channels, stride=(2, 2) if down else (1, 1), padding=three).threshold()
+    return model_of(builder.pool((7, 7)).dense(1000).head(), "resnet18")
+
+
 def random_plan(rng: np.random.Generator, model: Model, *, most_cycles: int) -> Plan:
     """A plan with a random folding of each segment, within ``most_cycles`` where that can be."""
     chosen: list[Segment] = []

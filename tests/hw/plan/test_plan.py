@@ -126,7 +126,7 @@ def test_plans_are_deterministic(plans: dict[str, Plan]) -> None:
 def test_summary_has_the_keys_that_tools_rely_on(plans: dict[str, Plan]) -> None:
     summary = json.loads(json.dumps(plans["M"].summary()))
     assert list(summary) == [
-        "board", "size", "clock_mhz", "fits", "limited_by", "predicted", "layers",
+        "board", "size", "clock_mhz", "fits", "limited_by", "gap", "predicted", "layers",
     ]  # fmt: skip
     assert list(summary["predicted"]) == [
         "lut", "ff", "bram", "dsp", "cycles_per_frame", "frames_per_second",
