@@ -1,18 +1,23 @@
 """Area and clock of each block on its own: synthesis, place and route out of context.
 
 ``python -m benchmarks.size`` prints a table; ``--json`` the figures; ``--check``
-compares them with ``tests/baselines/size.json`` and ``--update`` writes that file.
-The area model of `hw.plan.cost` is fitted to these figures.
+compares them with ``tests/baselines/size.json`` and ``--update`` writes that file,
+after each case. With ``--seeds 1,2,3`` each figure is the median over these seeds of
+the placer, as in all that is published. The area model of `hw.plan.cost` is fitted to
+these figures.
 
-A block is measured with random weights and thresholds, its ports left unconnected
-to pins. LUT sites (``comb``) are nextpnr's TRELLIS_COMB, ends of carry chains
-included. The device is an LFE5U-85F of speed grade 6.
+A block is measured with random weights and thresholds, by the flow that builds use
+(`hw.flow.run`), its ports left unconnected to pins. LUT sites (``comb``) are nextpnr's
+TRELLIS_COMB, ends of carry chains included. The device is an LFE5U-85F of speed grade
+6. What was measured before, of the same RTL with the same tools, is taken from the
+build cache: a run that was interrupted goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,7 +29,9 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from benchmarks.size_cases import CASES, Case
-from hw.flow.toolchain import find_nextpnr, find_yosys
+from hw.fabric import Fabric
+from hw.flow.cache import Cache, content_key
+from hw.flow.run import Synthesis, flow_identity, route, synthesise
 from sw import cli
 from sw.errors import UserError
 
@@ -34,33 +41,76 @@ BASELINE = Path(__file__).parents[1] / "tests" / "baselines" / "size.json"
 #: deterministic, but versions of the tools differ.
 TOLERANCE = 0.05
 
-_TARGET = "--85k --package CABGA381 --speed 6 --out-of-context --lpf-allow-unconstrained"
+FAMILY = "ecp5"
+DEVICE = "--85k --package CABGA381 --speed 6"
+#: LUTs of the device.
+LUTS = 83_640
 _RESULTS = ("comb", "ff", "ramw", "dp16kd", "dsp", "fmax_mhz")
 
 
-def measure(block: wiring.Component, *, clock_mhz: float, seed: int) -> dict[str, float]:
-    """Synthesise, place and route a block; its area and the clock it reaches."""
+def measure(
+    block: wiring.Component, *, clock_mhz: float, seeds: Sequence[int] = (1,)
+) -> dict[str, float]:
+    """Synthesise, place and route a block; its area and the clock it reaches.
+
+    Parameters
+    ----------
+    block : wiring.Component
+        Elaborated for the family of the device.
+    clock_mhz : float
+        The clock asked for.
+    seeds : sequence of int
+        Of the placer; each figure is the median over them, the lower of two.
+    """
+    text = rtlil.convert(block, name="top", platform=Fabric(family=FAMILY), emit_src=False)
+    design = text.encode()
+    entries = {seed: _entry(design, clock_mhz=clock_mhz, seed=seed) for seed in seeds}
+    _fill(design, entries, clock_mhz=clock_mhz)
+    found = [json.loads(entry.read_text(encoding="utf-8")) for entry in entries.values()]
+    return {key: statistics.median_low([result[key] for result in found]) for key in _RESULTS}
+
+
+def _entry(design: bytes, *, clock_mhz: float, seed: int) -> Path:
+    """The file in the cache that holds, or will hold, the figures of one seed."""
+    key = content_key(design, *flow_identity(FAMILY), DEVICE, f"{clock_mhz:g}", str(seed))
+    return Cache().root / "size" / f"{key}.json"
+
+
+def _fill(design: bytes, entries: dict[int, Path], *, clock_mhz: float) -> None:
+    """Measure the seeds whose entry is not there; each is written when it is known."""
+    missing = {seed: entry for seed, entry in entries.items() if not entry.exists()}
+    if not missing:
+        return
     with tempfile.TemporaryDirectory(prefix="size-", dir=_build_folder()) as name:
         folder = Path(name)
-        (folder / "top.il").write_text(rtlil.convert(block, name="top"), encoding="utf-8")
-        script = "read_rtlil top.il; synth_ecp5 -nowidelut -top top -json top.json"
-        find_yosys().run(["-p", script], cwd=folder, log=folder / "yosys.log")
-        options = f"{_TARGET} --freq {clock_mhz:g} --seed {seed} --timing-allow-fail"
-        find_nextpnr("ecp5").run(
-            [*options.split(), "--json", "top.json", "--report", "report.json"],
-            cwd=folder,
-            log=folder / "nextpnr.log",
-        )
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    used = {cell: entry["used"] for cell, entry in report["utilization"].items()}
-    clocks = [entry["achieved"] for entry in report["fmax"].values()]
+        synthesis = synthesise(design, family=FAMILY, folder=folder)
+        for seed, entry in missing.items():
+            result = _routed(synthesis, clock_mhz=clock_mhz, seed=seed, folder=folder)
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            with cli.atomic_write(entry) as path:
+                path.write_text(json.dumps(result), encoding="utf-8")
+
+
+def _routed(synthesis: Synthesis, *, clock_mhz: float, seed: int, folder: Path) -> dict[str, float]:
+    """Place and route what is in ``folder``."""
+    routed = route(
+        synthesis,
+        family=FAMILY,
+        device=DEVICE,
+        luts=LUTS,
+        clock_mhz=clock_mhz,
+        seed=seed,
+        folder=folder,
+        constraints=None,
+    )
+    report = json.loads((folder / "routed.json").read_text(encoding="utf-8"))
     return {
-        "comb": used["TRELLIS_COMB"],
-        "ff": used["TRELLIS_FF"],
-        "ramw": used["TRELLIS_RAMW"],
-        "dp16kd": used["DP16KD"],
-        "dsp": used["MULT18X18D"],
-        "fmax_mhz": round(min(clocks), 1) if clocks else 0.0,
+        "comb": routed.lut,
+        "ff": routed.ff,
+        "ramw": report["utilization"]["TRELLIS_RAMW"]["used"],
+        "dp16kd": routed.bram,
+        "dsp": routed.dsp,
+        "fmax_mhz": round(routed.fmax_mhz, 1),
     }
 
 
@@ -71,22 +121,18 @@ def _build_folder() -> Path:
     return folder
 
 
-def figures(cases: Sequence[Case], *, clock_mhz: float, seed: int) -> list[dict[str, Any]]:
-    """Config and results of each case."""
-    found = []
-    for case in cases:
-        with cli.step(case.name):
-            block = case.build(np.random.default_rng(1))
-            result = measure(block, clock_mhz=clock_mhz, seed=seed)
-        found.append(
-            {
-                "name": case.name,
-                "block": case.block,
-                "config": case.plain_config(),
-                "result": result,
-            }
-        )
-    return found
+def figures(case: Case, *, clock_mhz: float, seeds: Sequence[int]) -> dict[str, Any]:
+    """Config and results of a case."""
+    with cli.step(case.name):
+        block = case.build(np.random.default_rng(1))
+        result = measure(block, clock_mhz=clock_mhz, seeds=seeds)
+    return {
+        "name": case.name,
+        "block": case.block,
+        "config": case.plain_config(),
+        "seeds": list(seeds),
+        "result": result,
+    }
 
 
 def differences(now: list[dict[str, Any]], baseline: list[dict[str, Any]]) -> list[str]:
@@ -126,7 +172,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.size", description=__doc__)
     parser.add_argument("--only", metavar="TEXT", default="", help="cases whose name contains TEXT")
     parser.add_argument("--clock", type=float, default=150, metavar="MHZ", help="clock asked for")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the placer")
+    parser.add_argument(
+        "--seeds", type=_seeds, default=(1,), metavar="N,...", help="of the placer (default 1)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--update", action="store_true", help="write the baseline")
     parser.add_argument("--check", action="store_true", help="compare with the baseline")
@@ -136,16 +184,22 @@ def main() -> int:
         raise UserError(
             f"no case contains {args.only!r}", f"Choose among {', '.join(c.name for c in CASES)}"
         )
-    found = figures(cases, clock_mhz=args.clock, seed=args.seed)
+    found = []
+    for case in cases:
+        found.append(figures(case, clock_mhz=args.clock, seeds=args.seeds))
+        if args.update:
+            _update(found)
     print(json.dumps(found, indent=1) if args.json else table(found))
-    if args.update:
-        _update(found)
     if args.check:
         worse = differences(found, json.loads(BASELINE.read_text(encoding="utf-8")))
         for line in worse:
             print(line, file=sys.stderr)
         return 1 if worse else 0
     return 0
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
 
 
 def _update(found: list[dict[str, Any]]) -> None:

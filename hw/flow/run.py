@@ -22,7 +22,7 @@ from hw.flow.toolchain import Tool, find_nextpnr, find_packer, find_yosys
 from sw import cli
 from sw.errors import PlanError, ToolError, UserError
 
-__all__ = ["Sources", "Synthesis", "implement", "route", "synthesise"]
+__all__ = ["Sources", "Synthesis", "flow_identity", "implement", "route", "synthesise"]
 
 #: What a family's module must have: see `hw.flow.ecp5`.
 FAMILIES = {"ecp5": ecp5}
@@ -67,6 +67,19 @@ class Synthesis:
     counts: Counts
     seconds: float
     note: str = ""
+
+
+def flow_identity(family: str) -> tuple[str, ...]:
+    """Everything but the design and the options that a synthesised and routed design hangs on.
+
+    Part of the keys under which such are kept.
+    """
+    return (
+        FLOW_VERSION,
+        FAMILIES[family].synthesis_script(),
+        find_yosys().identity,
+        find_nextpnr(family).identity,
+    )
 
 
 def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = None) -> Synthesis:
@@ -202,15 +215,14 @@ def implement(
         if tool.note:
             cli.console.print(f"note: {tool.name}: {tool.note}", markup=False)
     key = content_key(
-        FLOW_VERSION,
+        *flow_identity(board.family),
+        tools[2].identity,
         sources.rtlil,
         sources.constraints or b"",
         board.family,
         board.device,
         f"{clock_mhz:.6f}",
         str(seed),
-        FAMILIES[board.family].synthesis_script(),
-        *(tool.identity for tool in tools),
     )
     entry = cache.lookup(key)
     if entry is not None:
