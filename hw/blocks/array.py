@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import stream, wiring
@@ -10,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
 from hw.blocks.pe import PE
-from hw.blocks.threshold import ThresholdAddress, ThresholdUnit
+from hw.blocks.threshold import StartValues, ThresholdAddress, ThresholdUnit
 from hw.blocks.weights import WeightMemory
 from hw.plan.array import WEIGHT_LATENCY, ArrayConfig
 
@@ -25,10 +27,11 @@ class SystolicArray(wiring.Component):
     address behind. No net reaches all rows, and nothing in the array stalls: a
     fold's last beat is accepted against a credit for a place in the output FIFO.
 
-    Input beats of a pixel: for each neuron fold n, for each synapse fold s, the
-    codes of taps ``s*simd ...`` (the same for every n). Output beats of a pixel: for
-    each n, row r's lane is output ``n*rows + r``: its code, or its matches A where
-    there are no thresholds.
+    Input beats of ``columns`` pixels side by side: for each neuron fold n, for each
+    synapse fold s, the codes of taps ``s*simd ...`` (the same for every n). Output
+    beats of these pixels: for each n, row r's lane is output ``n*rows + r``: its code,
+    or its matches A where there are no thresholds. The columns of a row are PEs that
+    share its weights.
 
     Parameters
     ----------
@@ -41,8 +44,10 @@ class SystolicArray(wiring.Component):
 
     Attributes
     ----------
-    i_stream : stream of unsigned(simd * lane_bits), in
-    o_stream : stream of unsigned(rows * out_bits), out
+    i_stream : stream of unsigned(columns * simd * lane_bits), in
+        Column j's lanes from bit ``j * simd * lane_bits``.
+    o_stream : stream of unsigned(columns * rows * out_bits), out
+        Column j's rows from bit ``j * rows * out_bits``.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class SystolicArray(wiring.Component):
         self.config = config
         self.weights = np.asarray(weights, np.bool_)
         assert self.weights.shape == (config.outputs, config.fan_in), "shape of the weights"
+        self._flips = ~self.weights
         if config.thresholds is not None:
             given = config.thresholds
             self.thresholds = np.asarray(thresholds, np.int64)
@@ -63,10 +69,16 @@ class SystolicArray(wiring.Component):
             expected = (given.classes, given.channels, given.levels)
             assert self.thresholds.shape == expected, "shape of the thresholds"
             assert self.inverted.shape == (given.channels,), "shape of the inversions"
+            if config.has_start:
+                # A < t where channels are inverted: max - A >= max - t + 1, with the
+                # weights negated.
+                self._flips[self.inverted] ^= True
+                moved = config.match_max - self.thresholds + 1
+                self._moved = np.where(self.inverted[:, None], moved, self.thresholds)
         super().__init__(
             {
-                "i_stream": In(stream.Signature(config.simd * config.lane_bits)),
-                "o_stream": Out(stream.Signature(config.rows * config.out_bits)),
+                "i_stream": In(stream.Signature(config.columns * config.simd * config.lane_bits)),
+                "o_stream": Out(stream.Signature(config.columns * config.rows * config.out_bits)),
             }
         )
 
@@ -81,64 +93,137 @@ class SystolicArray(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        hops, weight_cycles = config.hops, config.weights.latency_cycles
-        accept, last_beat, address = self._schedule(m)
+        hops = config.hops
+        accept, later_beat, last_beat, address = self._schedule(m)
 
         # Signal k cycles behind the input, for every k that some row needs.
         depth = config.code_cycles + hops
         valid = _delays(m, accept, config.result_cycles + hops, name="valid")
+        later = _delays(m, later_beat, config.result_cycles + hops, name="later", reset_less=True)
         last = _delays(m, accept & last_beat, depth, name="last")
         codes = _delays(
-            m, self.i_stream.payload, weight_cycles + hops, name="codes", reset_less=True
+            m,
+            self.i_stream.payload,
+            config.weights.latency_cycles + hops + config.match_sum.delays[-1],
+            name="codes",
+            reset_less=True,
         )
         addresses = _delays(m, address, hops, name="weight_address", reset_less=True)
-        sum_cycles = config.result_cycles - 1
-        threshold_addresses = []
-        if config.thresholds is not None:
-            m.submodules.threshold_address = walk = ThresholdAddress(
-                config=config.thresholds, neuron_folds=config.neuron_folds
-            )
-            # One cycle for the walk's own register, and as many as the memory needs.
-            m.d.comb += walk.advance.eq(last[sum_cycles - WEIGHT_LATENCY])
-            threshold_addresses = _delays(
-                m, walk.address, hops, name="threshold_address", reset_less=True
-            )
+        walks = self._walks(m, valid, later, last)
 
-        word: list[Value] = []
+        sum_cycles = config.result_cycles - 1
+        words: list[list[Value]] = [[] for _ in range(config.columns)]
         for hop in range(hops):
             m.submodules[f"weights_{hop}"] = memory = self._weight_memory(hop)
             m.d.comb += memory.address.eq(addresses[hop])
-            for j in range(config.rows_per_hop):
-                row = hop * config.rows_per_hop + j
-                m.submodules[f"pe_{row}"] = pe = PE(config=config)
-                m.d.comb += [
-                    pe.codes.eq(codes[weight_cycles + hop]),
-                    pe.weights.eq(memory.data.word_select(j, config.simd)),
-                    pe.valid.eq(valid[sum_cycles + hop]),
-                    pe.last.eq(last[sum_cycles + hop]),
-                ]
-                if config.thresholds is None:
-                    word.append(pe.matches)
-                    continue
-                m.submodules[f"threshold_{row}"] = unit = self._threshold_unit(row)
-                m.d.comb += [
-                    unit.address.eq(threshold_addresses[hop]),
-                    unit.matches.eq(pe.matches),
-                    unit.fire.eq(last[config.result_cycles + hop]),
-                ]
-                word.append(unit.code)
+            for row in range(hop * config.rows_per_hop, (hop + 1) * config.rows_per_hop):
+                starts = {
+                    classes: self._start(m, f"start_{row}_{number}", row, walk[hop])
+                    for number, (classes, walk) in enumerate(walks.items())
+                    if config.has_start
+                }
+                for column, word in enumerate(words):
+                    m.submodules[f"pe_{row}_{column}"] = pe = PE(config=config)
+                    m.d.comb += [
+                        pe.codes.eq(self._codes_of(column, hop, codes)),
+                        pe.flips.eq(
+                            memory.data.word_select(row % config.rows_per_hop, config.simd)
+                        ),
+                        pe.valid.eq(valid[sum_cycles + hop]),
+                        pe.later.eq(later[sum_cycles + hop]),
+                        pe.last.eq(last[sum_cycles + hop]),
+                    ]
+                    classes = self._classes(column)
+                    if config.has_start:
+                        m.d.comb += pe.start.eq(starts[classes])
+                    if config.thresholds is None or config.has_start:
+                        word.append(pe.result)
+                        continue
+                    m.submodules[f"threshold_{row}_{column}"] = unit = self._threshold_unit(row)
+                    m.d.comb += [
+                        unit.address.eq(walks[classes][hop]),
+                        unit.matches.eq(pe.result),
+                        unit.fire.eq(last[config.result_cycles + hop]),
+                    ]
+                    word.append(unit.code)
             complete = last[config.code_cycles + hop]
             if hop == hops - 1:
-                self._write(m, complete, Cat(*word))
+                self._write(m, complete, Cat(*(lane for word in words for lane in word)))
             elif hop % config.segment == config.segment - 1:
-                so_far = Signal(len(Cat(*word)), name=f"word_{hop}", reset_less=True)
-                with m.If(complete):
-                    m.d.sync += so_far.eq(Cat(*word))
-                word = [so_far]
+                words = [[self._gather(m, f"{hop}_{i}", complete, w)] for i, w in enumerate(words)]
         return m
 
-    def _schedule(self, m: Module) -> tuple[Value, Value, Value]:
-        """Count the input's beats; returns transfer, last of a fold, weight address."""
+    def _codes_of(self, column: int, hop: int, codes: list[Value]) -> Value:
+        """What the PEs of a hop take: each lane as late as the match sum wants it."""
+        config = self.config
+        behind = config.weights.latency_cycles + hop
+        runs, lane = [], 0
+        for delay, group in groupby(config.match_sum.delays):
+            count = len(list(group))
+            first = (column * config.simd + lane) * config.lane_bits
+            runs.append(codes[behind + delay][first : first + count * config.lane_bits])
+            lane += count
+        return Cat(*runs)
+
+    def _gather(self, m: Module, name: str, complete: Value, word: list[Value]) -> Value:
+        """The lanes of a column so far, as they are when the fold is complete."""
+        lanes = Cat(*word)
+        so_far = Signal(len(lanes), name=f"word_{name}", reset_less=True)
+        with m.If(complete):
+            m.d.sync += so_far.eq(lanes)
+        return so_far
+
+    def _classes(self, column: int) -> tuple[int, ...]:
+        """Border classes of the pixels that a column works on, within an output row."""
+        given = self.config.thresholds
+        return () if given is None else given.x_classes[column :: self.config.columns]
+
+    def _walks(
+        self, m: Module, valid: list[Value], later: list[Value], last: list[Value]
+    ) -> dict[tuple[int, ...], list[Value]]:
+        """Addresses of thresholds, by the classes of a column, for each hop."""
+        config = self.config
+        walks: dict[tuple[int, ...], list[Value]] = {}
+        if config.thresholds is None:
+            return walks
+        sum_cycles = config.result_cycles - 1
+        if config.has_start:
+            # With the fold's first sum; a cycle for the walk, one for the start value.
+            at = sum_cycles - 2
+            advance = valid[at] & ~later[at]
+        else:
+            # With the fold's matches; a cycle for the walk, some for the memory.
+            advance = last[sum_cycles - WEIGHT_LATENCY]
+        for column in range(config.columns):
+            classes = self._classes(column)
+            if classes in walks:
+                continue
+            m.submodules[f"threshold_address_{column}"] = walk = ThresholdAddress(
+                config=config.thresholds,
+                neuron_folds=config.neuron_folds,
+                x_classes=classes,
+            )
+            m.d.comb += walk.advance.eq(advance)
+            name = f"threshold_address_{column}"
+            walks[classes] = _delays(m, walk.address, config.hops, name=name, reset_less=True)
+        return walks
+
+    def _start(self, m: Module, name: str, row: int, address: Value) -> Value:
+        """Start value of a row's accumulators, a cycle after the address; see `PE`."""
+        config = self.config
+        limit = 2**config.match_bits
+        levels = self._moved[:, row :: config.rows].reshape(-1)
+        m.submodules[name] = memory = StartValues(
+            words=(limit - np.clip(levels, 0, limit)).tolist(), width=config.match_bits + 1
+        )
+        m.d.comb += memory.address.eq(address)
+        return memory.data
+
+    def _schedule(self, m: Module) -> tuple[Value, Value, Value, Value]:
+        """Count the input's beats; returns transfer, whether not the first of a fold,
+
+        whether the last, and the weight address, which goes on as soon as a beat is taken.
+        """
         config = self.config
         accept = Signal()
         beat = Signal(range(config.synapse_folds))
@@ -162,7 +247,7 @@ class SystolicArray(wiring.Component):
             m.d.sync += credits_left.eq(credits_left - 1)
         with m.If(returned & ~given):
             m.d.sync += credits_left.eq(credits_left + 1)
-        return accept, last_beat, address
+        return accept, beat.any(), last_beat, address
 
     def _write(self, m: Module, complete: Value, word: Value) -> None:
         """Queue finished words; the credits see to it that there is always a place."""
@@ -176,13 +261,18 @@ class SystolicArray(wiring.Component):
         ]
 
     def _weight_memory(self, hop: int) -> WeightMemory:
-        """Weights of a group of rows: word n*synapse_folds + s, row j in lanes j*simd ..."""
+        """Flips of a group of rows: word n*synapse_folds + s, row j in lanes j*simd ..."""
         config = self.config
         # Output n*rows + hop*rows_per_hop + j, tap s*simd + lane: to [n, s, j, lane].
-        split = self.weights.reshape(
+        split = self._flips.reshape(
             config.neuron_folds, config.hops, config.rows_per_hop, config.synapse_folds, config.simd
         )
-        words = split[:, hop].transpose(0, 2, 1, 3).reshape(config.weights.depth, -1)
+        words = split[:, hop].transpose(0, 2, 1, 3).reshape(config.weights.depth, -1, config.simd)
+        # The address goes on when a beat is taken, valid or not what comes next. So the
+        # word after a beat's own is always read a cycle later, and brings the late lanes.
+        late = np.array(config.match_sum.delays) > 0
+        words[:, :, late] = np.roll(words, 1, axis=0)[:, :, late]
+        words = words.reshape(config.weights.depth, -1)
         return WeightMemory(
             config=config.weights,
             words=[int.from_bytes(row.tobytes(), "little")

@@ -1,21 +1,67 @@
-"""Thresholds: per channel, count the levels that the matches reach."""
+"""Thresholds: per channel, count the levels that the matches reach.
+
+A single level needs no unit, as the accumulators start from it: `StartValues` has
+what from. `ThresholdUnit` compares with several.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
 from hw.blocks.weights import WeightMemory
 from hw.plan.array import ThresholdConfig, WeightConfig
 
-__all__ = ["ThresholdAddress", "ThresholdUnit"]
+__all__ = ["StartValues", "ThresholdAddress", "ThresholdUnit"]
+
+
+class StartValues(wiring.Component):
+    """Start values of the accumulators of one row.
+
+    Parameters
+    ----------
+    words : sequence of int
+    width : int
+        Bits of a word.
+
+    Attributes
+    ----------
+    address : unsigned, in
+    data : unsigned(width), out
+        A cycle behind the address; a constant where there is one word.
+    """
+
+    def __init__(self, *, words: Sequence[int], width: int) -> None:
+        self.words = [int(word) for word in words]
+        super().__init__({"address": In(range(len(self.words))), "data": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        if len(self.words) == 1:
+            m.d.comb += self.data.eq(self.words[0])
+            return m
+        # The address comes from a register of its own in each row, so none is needed here.
+        m.submodules.memory = memory = Memory(
+            shape=len(self.data),
+            depth=len(self.words),
+            init=self.words,
+            attrs={"ram_style": "logic"},
+        )
+        port = memory.read_port(domain="comb")
+        data = Signal(len(self.data), reset_less=True)
+        m.d.sync += data.eq(port.data)
+        m.d.comb += [port.addr.eq(self.address), self.data.eq(data)]
+        return m
 
 
 class ThresholdUnit(wiring.Component):
-    """Thresholds of the channels that share one row.
+    """Thresholds of the channels that share one row, of two levels or more.
 
     ``n = number of i with matches >= levels[address, i]``, and the code is
     n, or L - n where the channel is inverted.
@@ -43,12 +89,8 @@ class ThresholdUnit(wiring.Component):
         # 2**match_bits is a level that is never reached, and the greatest needed.
         self._levels = np.clip(np.asarray(levels, np.int64), 0, 2**config.match_bits)
         self._inverted = np.array(inverted, np.bool_)
+        assert config.levels > 1, "a single level is in the accumulator"
         assert self._levels.shape == (len(self._inverted), config.levels), "shapes disagree"
-        if config.levels == 1:
-            # "Never" is the inverse of "always", which needs no extra bit.
-            never = self._levels[:, 0] == 2**config.match_bits
-            self._levels[never, 0] = 0
-            self._inverted[never] ^= True
         super().__init__(
             {
                 "address": In(range(len(self._inverted))),
@@ -85,15 +127,11 @@ class ThresholdUnit(wiring.Component):
             for i in range(config.levels)
         )
         code = Signal(config.out_bits, reset_less=True)
-        if config.levels == 1:
-            with m.If(self.fire):
-                m.d.sync += code.eq(reached)
-        else:
-            hits = Signal(config.levels, reset_less=True)
-            fire = Signal()
-            m.d.sync += [hits.eq(reached), fire.eq(self.fire)]
-            with m.If(fire):
-                m.d.sync += code.eq(_ones(list(hits)))
+        hits = Signal(config.levels, reset_less=True)
+        fire = Signal()
+        m.d.sync += [hits.eq(reached), fire.eq(self.fire)]
+        with m.If(fire):
+            m.d.sync += code.eq(_ones(list(hits)))
         m.d.comb += self.code.eq(code)
         return m
 
@@ -116,6 +154,8 @@ class ThresholdAddress(wiring.Component):
     ----------
     config : ThresholdConfig
     neuron_folds : int
+    x_classes : tuple of int, or None
+        Classes of the pixels walked over in an output row, where these are not all.
 
     Attributes
     ----------
@@ -124,8 +164,15 @@ class ThresholdAddress(wiring.Component):
         From the cycle after the i-th ``advance``: the address of the i-th fold.
     """
 
-    def __init__(self, *, config: ThresholdConfig, neuron_folds: int) -> None:
+    def __init__(
+        self,
+        *,
+        config: ThresholdConfig,
+        neuron_folds: int,
+        x_classes: tuple[int, ...] | None = None,
+    ) -> None:
         self.config = config
+        self.x_classes = config.x_classes if x_classes is None else x_classes
         self.neuron_folds = neuron_folds
         depth = config.classes * neuron_folds
         super().__init__({"advance": In(1), "address": Out(range(depth))})
@@ -136,7 +183,7 @@ class ThresholdAddress(wiring.Component):
         step = self.advance
         offsets: list[Value] = []
         strides = (1, self.neuron_folds, self.neuron_folds * (max(config.x_classes) + 1))
-        walks = (range(self.neuron_folds), config.x_classes, config.y_classes)
+        walks = (range(self.neuron_folds), self.x_classes, config.y_classes)
         # Fastest first. A map of one class is the same everywhere: nothing to walk.
         for name, stride, values in zip(("fold", "x", "y"), strides, walks, strict=True):
             if name != "fold" and config.classes == 1:

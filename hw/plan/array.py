@@ -11,7 +11,7 @@ accepted in cycle 0 (``hop`` is the index of a group of rows):
    ``hop + 1``, weight register in ``hop + 2``, where the activation joins them; a
    memory of several pages takes a cycle more (`WeightConfig.latency_cycles`);
 2. the match sum takes `MatchSumConfig.latency_cycles`, the accumulator one more;
-3. the threshold takes `ThresholdConfig.latency_cycles`;
+3. several levels of thresholds take `ThresholdConfig.latency_cycles`;
 4. the last group of rows is ``hops - 1`` behind the first, and completes the word;
 5. the output FIFO shows the word `FIFO_LATENCY` cycles later.
 """
@@ -19,8 +19,10 @@ accepted in cycle 0 (``hop`` is the index of a group of rows):
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
+from hw.plan.match_sum import MatchSumConfig, require_positive
 from sw.errors import PlanError
 
 __all__ = [
@@ -46,16 +48,6 @@ FIFO_LATENCY = 2
 _LONGEST_SEGMENT = 16
 
 
-def _require_positive(config: object, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if not isinstance(value, int) or value < 1:
-            raise PlanError(
-                f"{type(config).__name__}.{name} is {value!r}, but must be a whole number >= 1",
-                f"Give a positive {name}",
-            )
-
-
 def _require_divides(config: object, part: str, whole: str) -> None:
     small, large = getattr(config, part), getattr(config, whole)
     if large % small:
@@ -65,63 +57,6 @@ def _require_divides(config: object, part: str, whole: str) -> None:
             f"{type(config).__name__}.{part} is {small}, which does not divide {whole} = {large}",
             f"Choose a divisor of {large}, for instance {nearest}",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatchSumConfig:
-    """Sum of the matches of ``simd`` lanes, pipelined.
-
-    Binary lanes are counted in ``counters`` trees of LUT-sized full adders, each
-    of at most ``2**pipeline - 1`` lanes and one register deep, and then added up
-    by ripple adders with a register each. One lane per counter is left out of the
-    trees and rides in the carry input of an adder instead. The last such lane has
-    no adder left: it leaves as ``carry`` beside the sum, for the accumulator.
-
-    Wider lanes are added by a tree of ripple adders with a register each.
-
-    Parameters
-    ----------
-    simd : int
-        Lanes, at least 1.
-    lane_bits : int
-        Bits of a code, at least 1.
-    pipeline : int
-        Levels of full-adder trees in front of the first register, at least 1.
-    """
-
-    simd: int
-    lane_bits: int = 1
-    pipeline: int = 4
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "simd", "lane_bits", "pipeline")
-
-    @property
-    def counters(self) -> int:
-        """Partial sums after the first register."""
-        if self.lane_bits == 1:
-            return -(-self.simd // 2**self.pipeline)
-        return -(-self.simd // 2)
-
-    @property
-    def carries(self) -> int:
-        """Lanes that ride in carry inputs; the highest lanes."""
-        return self.counters if self.lane_bits == 1 and self.simd > 1 else 0
-
-    @property
-    def sum_max(self) -> int:
-        """Greatest value of the sum, the carry that leaves beside it not counted."""
-        return self.simd * (2**self.lane_bits - 1) - (1 if self.carries else 0)
-
-    @property
-    def sum_bits(self) -> int:
-        """Width of the sum."""
-        return self.sum_max.bit_length()
-
-    @property
-    def latency_cycles(self) -> int:
-        """Cycles from lanes and weights to the sum."""
-        return 1 + (self.counters - 1).bit_length()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +80,7 @@ class WeightConfig:
     pages: int = 1
 
     def __post_init__(self) -> None:
-        _require_positive(self, "depth", "width")
+        require_positive(self, "depth", "width")
         if self.memory not in ("lut", "block"):
             raise PlanError(
                 f"the memory is {self.memory!r}, but must be 'lut' or 'block'",
@@ -192,7 +127,7 @@ class ThresholdConfig:
     memory: Literal["lut", "block"] = "lut"
 
     def __post_init__(self) -> None:
-        _require_positive(self, "channels", "levels", "match_bits")
+        require_positive(self, "channels", "levels", "match_bits")
         for name in ("y_classes", "x_classes"):
             classes = getattr(self, name)
             if not classes or min(classes) < 0:
@@ -222,8 +157,11 @@ class ThresholdConfig:
 
     @property
     def latency_cycles(self) -> int:
-        """Cycles from matches to code: one to compare, one more to count several levels."""
-        return 1 if self.levels == 1 else 2
+        """Cycles from matches to code: to compare and to count several levels.
+
+        A single level is in the accumulator, and its code there together with the matches.
+        """
+        return 0 if self.levels == 1 else 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,14 +205,14 @@ class ArrayConfig:
     height: int = 1
     width: int = 1
     weight_memory: Literal["lut", "block", "logic"] = "block"
-    pipeline: int = 4
+    pipeline: int = 2
     thresholds: ThresholdConfig | None = None
     rows_per_hop: int = 1
     columns: int = 1
 
     def __post_init__(self) -> None:
-        _require_positive(self, "outputs", "fan_in", "rows", "simd", "lane_bits")
-        _require_positive(self, "height", "width", "pipeline", "rows_per_hop", "columns")
+        require_positive(self, "outputs", "fan_in", "rows", "simd", "lane_bits")
+        require_positive(self, "height", "width", "pipeline", "rows_per_hop", "columns")
         _require_divides(self, "rows", "outputs")
         _require_divides(self, "simd", "fan_in")
         _require_divides(self, "rows_per_hop", "rows")
@@ -343,6 +281,16 @@ class ArrayConfig:
         return self.match_bits if self.thresholds is None else self.thresholds.out_bits
 
     @property
+    def has_start(self) -> bool:
+        """Whether the accumulators start from a threshold: where there is a single level."""
+        return self.thresholds is not None and self.thresholds.levels == 1
+
+    @property
+    def pe_bits(self) -> int:
+        """Width of a PE's result: matches, or already a code."""
+        return 1 if self.has_start else self.match_bits
+
+    @property
     def hops(self) -> int:
         """Groups of rows, each one register behind the one before it."""
         return self.rows // self.rows_per_hop
@@ -350,7 +298,7 @@ class ArrayConfig:
     @property
     def match_sum(self) -> MatchSumConfig:
         """Config of each PE's match sum."""
-        return MatchSumConfig(simd=self.simd, lane_bits=self.lane_bits, pipeline=self.pipeline)
+        return _match_sum(self.simd, self.lane_bits, self.pipeline)
 
     @property
     def weights(self) -> WeightConfig:
@@ -417,6 +365,13 @@ class ArrayConfig:
         return self.pixels // self.columns * self.neuron_folds * self.synapse_folds
 
 
+@cache
+def _match_sum(simd: int, lane_bits: int, pipeline: int) -> MatchSumConfig:
+    """One object for many arrays: a planner looks at thousands."""
+    return MatchSumConfig(simd=simd, lane_bits=lane_bits, pipeline=pipeline)
+
+
+@cache
 def _fewest_pages(width: int, depth: int) -> int:
     """Pages of a memory in the fewest block RAMs, and of these in the deepest."""
     count = [(-(-width // w) * -(-depth // d), -(-depth // d)) for w, d in BLOCK_RAM_SHAPES]

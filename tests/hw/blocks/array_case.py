@@ -36,9 +36,9 @@ class ArrayCase:
     def beats(self) -> list[int]:
         """Input payloads of all frames."""
         config = self.config
-        pixels = self.codes.reshape(-1, 1, config.fan_in)
-        replayed = np.repeat(pixels, config.neuron_folds, axis=1)
-        return bench.pack(replayed, config.simd, config.lane_bits)
+        groups = self.codes.reshape(-1, 1, config.columns, config.synapse_folds, config.simd)
+        replayed = np.repeat(groups, config.neuron_folds, axis=1).transpose(0, 1, 3, 2, 4)
+        return bench.pack(replayed, config.columns * config.simd, config.lane_bits)
 
     def expected(self) -> NDArray[np.int64]:
         """Outputs (frames, pixels, O)."""
@@ -58,12 +58,14 @@ class ArrayCase:
     def outputs(self, payloads: list[int]) -> NDArray[np.int64]:
         """Output beats, unpacked to (frames, pixels, O)."""
         config = self.config
-        lanes = bench.unpack(payloads, config.rows, config.out_bits)
-        return lanes.reshape(-1, config.pixels, config.outputs)
+        lanes = bench.unpack(payloads, config.columns * config.rows, config.out_bits)
+        groups = lanes.reshape(-1, config.neuron_folds, config.columns, config.rows)
+        return groups.transpose(0, 2, 1, 3).reshape(-1, config.pixels, config.outputs)
 
     @property
     def output_beats(self) -> int:
-        return len(self.codes) * self.config.pixels * self.config.neuron_folds
+        config = self.config
+        return len(self.codes) * config.pixels // config.columns * config.neuron_folds
 
 
 def random_case(

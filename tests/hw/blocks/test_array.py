@@ -47,6 +47,12 @@ SHAPES = [
     dict(rows=2, simd=6, synapse_folds=1, height=2, width=3, y_classes=(0, 1),
          x_classes=(1, 0, 0), levels=2, neuron_folds=3),
     dict(rows=2, simd=6, neuron_folds=1, height=5, width=1, y_classes=(1, 0, 0, 0, 2)),
+    dict(rows=4, simd=8, neuron_folds=1, synapse_folds=3, width=4, columns=2, frames=3),
+    dict(rows=2, simd=16, height=3, width=4, columns=2, y_classes=(0, 1, 2),
+         x_classes=(0, 1, 1, 2)),
+    dict(rows=2, simd=5, width=3, columns=3, x_classes=(0, 1, 2), levels=3, lane_bits=2),
+    dict(rows=3, simd=4, neuron_folds=2, synapse_folds=1, width=4, columns=4, levels=0),
+    dict(rows=4, simd=3, lane_bits=8, width=2, columns=2, rows_per_hop=2),
 ]  # fmt: skip
 
 
@@ -72,7 +78,8 @@ def test_exact_when_stalled(shape, i_rate, o_rate, rng):
 @pytest.mark.parametrize("trial", range(25))
 def test_random_shapes(trial, rng):
     rows_per_hop = int(rng.integers(1, 4))
-    height, width = (int(n) for n in rng.integers(1, 4, 2))
+    columns = int(rng.choice([1, 1, 2, 3]))
+    height, width = int(rng.integers(1, 4)), columns * int(rng.integers(1, 4))
     case = random_case(
         rng,
         rows=rows_per_hop * int(rng.integers(1, 5)),
@@ -84,6 +91,7 @@ def test_random_shapes(trial, rng):
         levels=int(rng.choice([0, 1, 1, 2, 3, 7])),
         height=height,
         width=width,
+        columns=columns,
         y_classes=tuple(int(c) for c in rng.integers(0, 3, height)),
         x_classes=tuple(int(c) for c in rng.integers(0, 3, width)),
         pipeline=int(rng.integers(1, 5)),
@@ -92,11 +100,19 @@ def test_random_shapes(trial, rng):
     run(case, rng, i_rate=float(rng.choice([1, 0.6])), o_rate=float(rng.choice([1, 0.6])))
 
 
-@pytest.mark.parametrize("rows", [20, 40])
-def test_words_of_many_rows(rows, rng):
+@pytest.mark.parametrize(("rows", "columns"), [(20, 1), (40, 1), (20, 2)])
+def test_words_of_many_rows(rows, columns, rng):
     """More hops than a result stands still: the word is gathered in segments."""
     for synapse_folds in (1, 3, 18):
-        case = random_case(rng, rows=rows, simd=2, synapse_folds=synapse_folds, frames=4)
+        case = random_case(
+            rng,
+            rows=rows,
+            simd=2,
+            synapse_folds=synapse_folds,
+            width=columns,
+            columns=columns,
+            frames=4,
+        )
         found = run(case, rng)
         assert found.period(case.output_beats // 4) == case.config.cycles_per_frame
 
@@ -139,7 +155,10 @@ def test_takes_as_many_folds_as_it_has_credits(rng):
         ({"lane_bits": 1.5}, r"lane_bits is 1.5"),
         ({"columns": 2, "width": 3}, r"columns is 2, which does not divide width = 3.*instance 1"),
         ({"weight_memory": "flash"}, r"memory is 'flash', but must be 'lut', 'block' or 'logic'"),
-        ({"weight_memory": "logic"}, r"4 rows for 8 outputs and 6 lanes for 18 taps.*Set rows to 8"),
+        (
+            {"weight_memory": "logic"},
+            r"4 rows for 8 outputs and 6 lanes for 18 taps.*Set rows to 8",
+        ),
         ({"weight_memory": "logic", "rows": 8}, r"8 rows for 8 outputs and 6 lanes for 18"),
     ],
 )

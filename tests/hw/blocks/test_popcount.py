@@ -12,18 +12,30 @@ from sw.errors import PlanError
 from tests.hw.blocks import bench
 
 
-def sums(config: MatchSumConfig, codes: list[int], weights: list[int]) -> list[tuple[int, int]]:
-    """(sum, carry) of a new operand each cycle, read `latency_cycles` later."""
+def sums(config: MatchSumConfig, codes: list[int], flips: list[int]) -> list[tuple[int, int]]:
+    """(sum, carry) of a new operand each cycle, read `latency_cycles` later.
+
+    ``codes`` and ``flips`` are packed; late lanes are fed as late as they have to be.
+    """
     block = MatchSum(config=config)
-    found = []
+    bits, found = config.lane_bits, []
+    by_delay = {}
+    for lane, delay in enumerate(config.delays):
+        mask = (2**bits - 1) << lane * bits
+        by_delay[delay] = by_delay.get(delay, 0) | mask
+    early = sum(1 << lane for lane, delay in enumerate(config.delays) if not delay)
+
+    def at(words: list[int], cycle: int) -> int:
+        return words[cycle] if 0 <= cycle < len(words) else 0
 
     async def drive(ctx: SimulatorContext) -> None:
         for cycle in range(len(codes) + config.latency_cycles):
-            if cycle < len(codes):
-                ctx.set(block.codes, codes[cycle])
-                ctx.set(block.weights, weights[cycle])
+            late = sum(at(codes, cycle - delay) & mask for delay, mask in by_delay.items())
+            ctx.set(block.codes, late)
+            ctx.set(block.flips, at(flips, cycle) & early | at(flips, cycle - 1) & ~early)
             if cycle >= config.latency_cycles:
-                found.append((ctx.get(block.sum), ctx.get(block.carry)))
+                carry = ctx.get(block.carry_code) ^ ctx.get(block.carry_flip)
+                found.append((ctx.get(block.sum), carry))
             await ctx.tick()
 
     simulator = Simulator(block)
@@ -36,20 +48,21 @@ def sums(config: MatchSumConfig, codes: list[int], weights: list[int]) -> list[t
 def check(config: MatchSumConfig, rng: np.random.Generator, count: int = 40) -> None:
     top = 2**config.lane_bits - 1
     codes = rng.integers(0, top + 1, (count, config.simd))
-    weights = rng.integers(0, 2, (count, config.simd))
-    codes[0], weights[0] = top, 1  # the greatest sum
-    codes[1], weights[1] = 0, 1  # the least
-    expected = np.where(weights == 1, codes, top - codes).sum(1)
+    flips = rng.integers(0, 2, (count, config.simd))
+    codes[0], flips[0] = top, 0  # the greatest sum
+    codes[1], flips[1] = 0, 0  # the least
+    expected = np.where(flips == 0, codes, top - codes).sum(1)
     found = sums(
         config,
         bench.pack(codes, config.simd, config.lane_bits),
-        bench.pack(weights, config.simd, 1),
+        bench.pack(flips, config.simd, 1),
     )
     assert [total + carry for total, carry in found] == expected.tolist()
     assert max(total for total, _ in found) == config.sum_max
+    assert config.has_carry or not any(carry for _, carry in found)
 
 
-@pytest.mark.parametrize("pipeline", [1, 3, 4])
+@pytest.mark.parametrize("pipeline", [1, 2, 3])
 @pytest.mark.parametrize("simd", [*range(1, 35, 2), 2, 4, 8, 16, 32, 64, 72, 128, 200])
 def test_binary_lanes(simd, pipeline, rng):
     check(MatchSumConfig(simd=simd, pipeline=pipeline), rng, count=12)
@@ -62,11 +75,26 @@ def test_wider_lanes(simd, lane_bits, rng):
 
 
 def test_every_operand_of_few_lanes():
-    """All codes and weights of three lanes."""
+    """All codes and flips of three lanes."""
     config = MatchSumConfig(simd=3)
-    pairs = [(x, w) for x in range(8) for w in range(8)]
-    found = sums(config, [x for x, _ in pairs], [w for _, w in pairs])
-    assert [a + b for a, b in found] == [3 - (x ^ w).bit_count() for x, w in pairs]
+    pairs = [(x, v) for x in range(8) for v in range(8)]
+    found = sums(config, [x for x, _ in pairs], [v for _, v in pairs])
+    assert [a + b for a, b in found] == [(x ^ v).bit_count() for x, v in pairs]
+
+
+def test_registers_are_where_they_are_stated():
+    """After level 1, then after every ``pipeline`` levels and the last."""
+    assert [level.registered for level in MatchSumConfig(simd=64, pipeline=2).levels] == [
+        True, False, True, False, True
+    ]  # fmt: skip
+    assert [level.registered for level in MatchSumConfig(simd=32, pipeline=2).levels] == [
+        True, False, True, True
+    ]  # fmt: skip
+    config = MatchSumConfig(simd=64)
+    # 48 lanes in groups, 12 riders behind one register, 3 behind two, the last behind all.
+    assert config.delays == (0,) * 48 + (1,) * 12 + (2,) * 3 + (3,)
+    assert config.latency_cycles == 3
+    assert (config.sum_max, config.has_carry) == (63, True)
 
 
 def test_illegal_config():

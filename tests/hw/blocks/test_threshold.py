@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator, SimulatorContext
 
-from hw.blocks.threshold import ThresholdAddress, ThresholdUnit
+from hw.blocks.threshold import StartValues, ThresholdAddress, ThresholdUnit
 from hw.plan.array import WEIGHT_LATENCY, ThresholdConfig
 
 
 @pytest.mark.parametrize("memory", ["lut", "block"])
 @pytest.mark.parametrize("depth", [1, 2, 7, 20])
-@pytest.mark.parametrize("levels", [1, 2, 3, 7, 15])
+@pytest.mark.parametrize("levels", [2, 3, 7, 15])
 def test_codes(levels, depth, memory, rng):
     config = ThresholdConfig(
         channels=depth, levels=levels, match_bits=5, y_classes=(0,), x_classes=(0,), memory=memory
@@ -50,6 +50,7 @@ def test_codes(levels, depth, memory, rng):
     assert found[first:] == codes[latest][first:].tolist()
 
 
+@pytest.mark.parametrize("columns", [1, 2])
 @pytest.mark.parametrize("neuron_folds", [1, 3])
 @pytest.mark.parametrize(
     ("y_classes", "x_classes"),
@@ -61,16 +62,18 @@ def test_codes(levels, depth, memory, rng):
         ((0, 1, 2, 3), (3, 2, 1, 0)),
     ],
 )
-def test_addresses(y_classes, x_classes, neuron_folds, rng):
+def test_addresses(y_classes, x_classes, neuron_folds, columns, rng):
+    """Of all pixels of a map, or of every second one of each row."""
     config = ThresholdConfig(
         channels=neuron_folds, levels=1, match_bits=4, y_classes=y_classes, x_classes=x_classes
     )
-    walk = ThresholdAddress(config=config, neuron_folds=neuron_folds)
+    own = x_classes[columns - 1 :: columns] or x_classes
+    walk = ThresholdAddress(config=config, neuron_folds=neuron_folds, x_classes=own)
     expected = [
         (y * (max(x_classes) + 1) + x) * neuron_folds + fold
         for _ in range(2)
         for y in y_classes
-        for x in x_classes
+        for x in own
         for fold in range(neuron_folds)
     ]
     found = []
@@ -88,3 +91,24 @@ def test_addresses(y_classes, x_classes, neuron_folds, rng):
     simulator.add_testbench(drive)
     simulator.run()
     assert found == expected
+
+
+@pytest.mark.parametrize("depth", [1, 2, 9])
+def test_start_values(depth, rng):
+    words = rng.integers(0, 2**6, depth).tolist()
+    block = StartValues(words=words, width=6)
+    found = []
+
+    async def read(ctx: SimulatorContext) -> None:
+        for address in range(depth):
+            ctx.set(block.address, address)
+            if depth > 1:
+                await ctx.tick()
+            found.append(ctx.get(block.data))
+
+    simulator = Simulator(block)
+    if depth > 1:
+        simulator.add_clock(1e-6)
+    simulator.add_testbench(read)
+    simulator.run()
+    assert found == words

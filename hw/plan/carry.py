@@ -1,0 +1,32 @@
+"""How additions are laid out on carry chains; see `hw.blocks.carry`.
+
+A field adds two numbers of k bits in k + 1 sites: its boundary, where its rider comes
+in, and one a bit; the next boundary takes its highest bit. Fields stand in order on
+chains of about `LONGEST_CHAIN` sites. The last field of a chain needs a boundary too,
+and sites come in pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["LONGEST_CHAIN", "chain_sites", "chains"]
+
+#: A longer chain would be slow from end to end.
+LONGEST_CHAIN = 48
+
+
+def chains(bits: Sequence[int]) -> list[range]:
+    """Fields of each chain, for fields of operands of ``bits``."""
+    count = -(-(sum(bits) + len(bits)) // LONGEST_CHAIN)
+    each = -(-len(bits) // count)
+    return [range(at, min(at + each, len(bits))) for at in range(0, len(bits), each)]
+
+
+def chain_sites(bits: Sequence[int]) -> int:
+    """LUT sites of all those chains."""
+    sites = 0
+    for fields in chains(bits):
+        needed = sum(bits[field] + 1 for field in fields) + 1
+        sites += needed + needed % 2
+    return sites
