@@ -59,11 +59,13 @@ def layer_table(plan: Plan) -> Table:
 
 
 def folding(layer: LayerPlan) -> str:
-    """A layer's folding in words: rows x simd and what holds its weights."""
-    if layer.array is None:
+    """A layer's folding in words: rows x simd x columns and what holds its weights."""
+    array = layer.array
+    if array is None:
         return ""
-    memory = "block RAM" if layer.array.weight_memory == "block" else "LUTs"
-    return f"{layer.array.rows} rows x {layer.array.simd} lanes, weights in {memory}"
+    columns = f" x {array.columns} columns" if array.columns > 1 else ""
+    memory = {"block": "block RAM", "lut": "LUTs", "logic": "logic"}[array.weight_memory]
+    return f"{array.rows} rows x {array.simd} lanes{columns}, weights in {memory}"
 
 
 def summary_lines(result: Planned) -> list[str]:

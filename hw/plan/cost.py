@@ -14,9 +14,17 @@ from functools import cache
 from math import ceil
 from typing import Protocol
 
-from hw.plan.array import BLOCK_RAM_SHAPES, ArrayConfig, MatchSumConfig, ThresholdConfig
+from hw.plan.array import BLOCK_RAM_SHAPES, ArrayConfig, ThresholdConfig
+from hw.plan.carry import chain_sites
 from hw.plan.link import LinkConfig
-from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
+from hw.plan.match_sum import MatchSumConfig
+from hw.plan.stream import (
+    ColumnOrderConfig,
+    HeadConfig,
+    LineBufferConfig,
+    PoolConfig,
+    WidthConfig,
+)
 from sw.errors import PlanError
 
 __all__ = [
@@ -25,6 +33,7 @@ __all__ = [
     "Share",
     "array_cost",
     "block_rams",
+    "column_order_cost",
     "head_cost",
     "line_buffer_cost",
     "link_cost",
@@ -36,12 +45,6 @@ __all__ = [
 
 #: LUT sites that the two ends of a carry chain take.
 CHAIN_ENDS = 1.6
-
-#: The same where lanes are wide and the adders have no carry input to use.
-WIDE_ENDS = 4.0
-
-#: Widest numbers that are added in plain LUTs, see `hw.blocks.popcount`.
-NARROW = 4
 
 #: LUTs that join one more page of 16 constants to the others.
 MUX_LUTS = 1.25
@@ -165,103 +168,91 @@ def adder(bits: int, ends: float = CHAIN_ENDS) -> float:
     return 2 * ceil(bits / 2) + ends
 
 
-def _count_luts(lanes: int, constant: bool) -> int:
-    """LUTs of `hw.blocks.popcount`'s counter: see its ``_count``.
-
-    A constant weight makes a lane's XNOR a wire or an inverter, which cost nothing.
-    """
-    if lanes <= 2:
-        return 0 if constant and lanes == 1 else lanes
-    middle = (lanes - 1) // 2
-    rest = lanes - 1 - middle
-    width = max(middle.bit_length(), rest.bit_length())
-    return _count_luts(middle, constant) + _count_luts(rest, constant) + 2 * width
-
-
 @cache
-def match_sum_cost(config: MatchSumConfig, constant: bool) -> tuple[float, float]:
-    """LUT sites and flip-flops of one match sum, level by level as it is built."""
-    bits, counters, carries = config.lane_bits, config.counters, config.carries
-    if bits == 1:
-        counted = config.simd - carries
-        numbers = [len(range(c, counted, counters)) for c in range(counters)]
-        luts = float(sum(_count_luts(size, constant) for size in numbers))
-        luts += 0 if constant else carries
-        flip_flops = float(sum(size.bit_length() for size in numbers) + carries)
-    else:
-        numbers, more, flip_flops, _ = _add_level([2**bits - 1] * config.simd, 0, ends=WIDE_ENDS)
-        # XNORs: in narrow sums all but one a pair of bits share a LUT with the adder.
-        xnors = config.simd * bits if bits > NARROW else config.simd // 2 * (bits - 1)
-        luts = more + xnors
-    ends = CHAIN_ENDS if bits == 1 else WIDE_ENDS
-    while len(numbers) > 1:
-        numbers, more_luts, more_ffs, carries = _add_level(numbers, carries, ends=ends)
-        luts, flip_flops = luts + more_luts, flip_flops + more_ffs
-    return luts, flip_flops
+def match_sum_cost(config: MatchSumConfig) -> tuple[int, int, int]:
+    """LUT sites and flip-flops of one match sum, level by level as it is built.
+
+    The third figure is the flip-flops, for all rows together, of codes that come late.
+    """
+    sites = sum(chain_sites(level.bits) for level in config.levels if level.bits)
+    registers = sum(
+        maximum.bit_length()
+        for level in config.levels
+        if level.registered
+        for maximum in level.maxima
+    )
+    registers += sum(max(0, delay - 1) for delay in config.delays)
+    return sites, registers, config.lane_bits * sum(config.delays)
 
 
-def _add_level(
-    numbers: list[int], carries: int, *, ends: float
-) -> tuple[list[int], float, float, int]:
-    """One level of ripple adders: maxima after it, LUT sites, flip-flops, carries left."""
-    added, luts = [], 0.0
-    for left, right in zip(numbers[0::2], numbers[1::2], strict=False):
-        carry = min(1, carries)
-        carries -= carry
-        width = max(left.bit_length(), right.bit_length())
-        added.append(left + right + carry)
-        luts += 2 * width if width <= NARROW else adder(added[-1].bit_length() + carry, ends)
-    if len(numbers) % 2:
-        added.append(numbers[-1])
-    flip_flops = sum(maximum.bit_length() for maximum in added) + carries
-    return added, luts, float(flip_flops), carries
+def pe_cost(config: ArrayConfig) -> tuple[float, float]:
+    """LUT sites and flip-flops of a PE: match sum, accumulator, result."""
+    sites, registers, _ = match_sum_cost(config.match_sum)
+    bits = config.match_bits + config.has_start
+    folded = config.synapse_folds > 1
+    if folded or config.has_start or config.match_sum.has_carry:
+        sites += chain_sites([bits])
+    if folded:
+        registers += bits
+    if not folded or config.thresholds is None or config.has_start:
+        registers += config.pe_bits
+    return sites, registers
 
 
 def array_cost(config: ArrayConfig) -> Cost:
     """Systolic array: PEs, weight memories, thresholds, hop registers, output FIFO."""
-    luts, flip_flops = match_sum_cost(config.match_sum, config.weights.depth == 1)
-    bits, rows, hops = config.match_bits, config.rows, config.hops
-    weights, folds = config.weights, config.synapse_folds
-    luts += adder(bits + 1) if folds > 1 or config.match_sum.carries else 0
-    flip_flops += bits * (2 if folds > 1 else 1)
-    luts, flip_flops, blocks = rows * luts, rows * flip_flops, 0
+    columns, hops, weights = config.columns, config.hops, config.weights
+    luts, flip_flops = (config.rows * columns * part for part in pe_cost(config))
+    blocks = 0
     if weights.depth > 1:
-        flip_flops += hops * rom_bits(weights.width, weights.depth)
         if weights.memory == "block":
+            # The register behind the memory is in the block RAM.
             blocks += hops * block_rams(weights.width, weights.depth)
             if weights.pages > 1:
-                flip_flops += hops * weights.pages * weights.width
+                flip_flops += hops * weights.width
                 luts += hops * weights.width * (weights.pages - 1) * PAGE_MUX
         else:
             luts += hops * rom_luts(weights.width, weights.depth)
+            flip_flops += hops * rom_bits(weights.width, weights.depth)
     if config.thresholds is not None:
         more = _threshold_cost(config.thresholds, config)
         luts, flip_flops, blocks = luts + more[0], flip_flops + more[1], blocks + more[2]
-    # The first two delays belong to the weights' latency; control hops along.
-    delays = hops + 1
-    flip_flops += delays * config.simd * config.lane_bits
+    # Codes wait for their weights, hop along, and some ride late.
+    delays = weights.latency_cycles + hops - 1
+    late = match_sum_cost(config.match_sum)[2]
+    flip_flops += columns * (delays * config.simd * config.lane_bits + late)
+    # The weight address, and what tells PEs of a fold's beats.
     flip_flops += hops * ((weights.depth - 1).bit_length() + 2)
-    word = rows * config.out_bits
+    word = config.rows * columns * config.out_bits
     luts += lut_ram(word, config.fifo_depth) + FIFO_CONTROL + ARRAY_CONTROL
     flip_flops += word * (1 + (hops - 1) / (2 * config.segment)) + ARRAY_CONTROL / 2
     return count(lut=luts, ff=flip_flops, bram=blocks)
 
 
 def _threshold_cost(config: ThresholdConfig, array: ArrayConfig) -> tuple[float, float, int]:
+    """Thresholds of all rows: their memories, and several levels' comparisons a column.
+
+    A single level is compared in the accumulator, which starts from it; columns whose
+    pixels have the same border classes share it.
+    """
     depth = config.classes * array.neuron_folds
-    width = config.levels * config.match_bits + 1
-    luts = config.levels * adder(config.match_bits) + (
-        config.levels * 1.5 if config.levels > 1 else 1
-    )
-    flip_flops = config.out_bits + (config.levels + 1 if config.levels > 1 else 0)
-    blocks = 0
-    if depth > 1:
-        flip_flops += rom_bits(width, depth)
-        if config.memory == "block":
-            blocks = array.rows * block_rams(width, depth)
-        else:
-            luts += rom_luts(width, depth)
-    hop_bits = array.hops * (depth - 1).bit_length()
+    luts, flip_flops, blocks = 0.0, 0.0, 0
+    walks = len({config.x_classes[column :: array.columns] for column in range(array.columns)})
+    if array.has_start:
+        if depth > 1:
+            luts += walks * rom_luts(config.match_bits + 1, depth)
+        if depth > 16:
+            flip_flops += walks * rom_bits(config.match_bits + 1, depth)
+    else:
+        width = config.levels * config.match_bits + 1
+        luts += array.columns * config.levels * (adder(config.match_bits) + 1.5)
+        flip_flops += array.columns * (config.out_bits + config.levels + 1)
+        if depth > 1 and config.memory == "block":
+            blocks = array.columns * array.rows * block_rams(width, depth)
+        elif depth > 1:
+            luts += array.columns * rom_luts(width, depth)
+            flip_flops += array.columns * rom_bits(width, depth)
+    hop_bits = walks * array.hops * (depth - 1).bit_length()
     return array.rows * luts, array.rows * flip_flops + hop_bits, blocks
 
 
@@ -286,6 +277,8 @@ def line_buffer_cost(config: LineBufferConfig) -> Cost:
     word = config.i_lanes * config.lane_bits
     luts, blocks = memory_cost(word, config.depth, config.memory)
     if config.mode == "serial":
+        luts, blocks = config.columns * luts, config.columns * blocks
+        word *= config.columns
         places = config.depth.bit_length()
         luts += 8 * places + 0.3 * word + LINE_BUFFER_CONTROL
         return count(lut=luts, ff=2 * word + 5 * places + LINE_BUFFER_CONTROL / 2, bram=blocks)
@@ -299,6 +292,19 @@ def line_buffer_cost(config: LineBufferConfig) -> Cost:
         ff=2.5 * window + LINE_BUFFER_CONTROL / 2,
         bram=config.banks * blocks,
     )
+
+
+@cache
+def column_order_cost(config: ColumnOrderConfig) -> Cost:
+    """Column order: a memory a column, or a register, and a multiplexer between them."""
+    if config.columns == 1:
+        return Cost()
+    word = config.lanes * config.lane_bits
+    luts = word * config.columns * 0.6 + 20
+    if config.depth:
+        luts += config.columns * lut_ram(word, config.depth)
+        return count(lut=luts, ff=word + 30)
+    return count(lut=luts, ff=config.columns * word + 10)
 
 
 @cache

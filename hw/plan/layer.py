@@ -8,27 +8,39 @@ before the first array form a segment of their own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from typing import Any, Literal
+
+import numpy as np
 
 from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.cost import (
     Cost,
     array_cost,
     block_rams,
+    column_order_cost,
     head_cost,
     line_buffer_cost,
     pool_cost,
     width_cost,
 )
 from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage
-from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
+from hw.plan.stream import (
+    ColumnOrderConfig,
+    HeadConfig,
+    LineBufferConfig,
+    PoolConfig,
+    WidthConfig,
+)
 
-__all__ = ["LayerPlan", "Segment", "divisors", "foldings", "join", "segments"]
+__all__ = ["LayerPlan", "Segment", "divisors", "foldings", "join", "named", "segments", "shape"]
 
 #: Widest beat between line buffer and array, in bits; wider ones do not route.
 WIDEST_BEAT = 1152
+
+#: Most pixels worked on side by side.
+MOST_COLUMNS = 1
 
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72
@@ -63,6 +75,7 @@ class LayerPlan:
     converter: WidthConfig | None = None
     line_buffer: LineBufferConfig | None = None
     array: ArrayConfig | None = None
+    column_order: ColumnOrderConfig | None = None
     pool: PoolConfig | None = None
     head: HeadConfig | None = None
 
@@ -75,6 +88,7 @@ class LayerPlan:
                 "fan_in": self.array.fan_in,
                 "rows": self.array.rows,
                 "simd": self.array.simd,
+                "columns": self.array.columns,
                 "weight_memory": self.array.weight_memory,
             }
         return summary | {"cycles": self.cycles, **self.cost.summary()}
@@ -101,7 +115,8 @@ class Segment:
         the producer needs for its next beat, the producer is held up, at its own
         expense, and after a pool even if the rate is low on the average: pools
         deliver a row in one burst. So the search joins only segments that keep up.
-        One beat a frame always has the time.
+        One beat a frame always has the time. Columns deliver as many beats at once, which
+        their `ColumnOrder` hands on while the next ones are worked on.
         """
         return _takes(self.layers[0])
 
@@ -122,7 +137,7 @@ def _takes(layer: LayerPlan) -> int:
         return layer.lanes
     if layer.array.pixels * layer.array.neuron_folds == 1:
         return 1
-    return -(-layer.lanes // layer.array.synapse_folds)
+    return -(-layer.lanes * layer.array.columns // layer.array.synapse_folds)
 
 
 def divisors(n: int) -> tuple[int, ...]:
@@ -138,6 +153,27 @@ def segments(stages: tuple[Stage, ...]) -> list[tuple[Stage, ...]]:
             groups.append([])
         groups[-1].append(stage)
     return [tuple(group) for group in groups]
+
+
+def shape(group: tuple[Stage, ...]) -> tuple[object, ...]:
+    """All of a segment that its foldings depend on; names and weights are not."""
+    parts: list[object] = []
+    for stage in group:
+        parts.append(type(stage))
+        for item in fields(stage):
+            value = getattr(stage, item.name)
+            if isinstance(value, np.ndarray):
+                parts.append(value.shape)
+            elif item.name not in ("name", "tensor"):
+                parts.append(value)
+    return tuple(parts)
+
+
+def named(segment: Segment, group: tuple[Stage, ...]) -> Segment:
+    """``segment``, a folding of a segment of the same shape, as one of ``group``."""
+    pairs = zip(segment.layers, group, strict=True)
+    layers = tuple(replace(layer, name=s.name, tensor=s.tensor) for layer, s in pairs)
+    return replace(segment, layers=layers)
 
 
 def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
@@ -196,30 +232,64 @@ def _array_layers(stage: ArrayStage) -> Iterator[LayerPlan]:
     for simd in divisors(stage.fan_in):
         if simd * stage.lane_bits > WIDEST_BEAT or not _sensible(simd, stage):
             continue
-        for rows in divisors(stage.outputs):
-            line_buffer = _line_buffer(stage, simd, stage.outputs // rows)
-            for array in _arrays(stage, simd, rows):
-                yield LayerPlan(
-                    name=stage.name,
-                    tensor=stage.tensor,
-                    kind="array",
-                    lanes=rows,
-                    bits=array.out_bits,
-                    elements=stage.pixels * stage.outputs,
-                    cycles=max(line_buffer.cycles_per_frame, array.cycles_per_frame),
-                    cost=line_buffer_cost(line_buffer) + array_cost(array),
-                    line_buffer=line_buffer,
-                    array=array,
-                )
+        for columns in _columns(stage, simd):
+            for rows in divisors(stage.outputs):
+                line_buffer = _line_buffer(stage, simd, stage.outputs // rows, columns)
+                cost = line_buffer_cost(line_buffer)
+                for array in _arrays(stage, simd, rows, columns):
+                    yield _array_layer(stage, line_buffer, array, cost)
 
 
-def _arrays(stage: ArrayStage, simd: int, rows: int) -> Iterator[ArrayConfig]:
+def _array_layer(
+    stage: ArrayStage, line_buffer: LineBufferConfig, array: ArrayConfig, cost: Cost
+) -> LayerPlan:
+    """The layer of an array; ``cost`` is its line buffer's."""
+    cycles, order = max(line_buffer.cycles_per_frame, array.cycles_per_frame), None
+    if array.columns > 1:
+        order = ColumnOrderConfig(
+            columns=array.columns,
+            lanes=array.rows,
+            lane_bits=array.out_bits,
+            neuron_folds=array.neuron_folds,
+        )
+        cycles, cost = max(cycles, order.cycles(array.pixels)), cost + column_order_cost(order)
+    return LayerPlan(
+        name=stage.name,
+        tensor=stage.tensor,
+        kind="array",
+        lanes=array.rows,
+        bits=array.out_bits,
+        elements=stage.pixels * stage.outputs,
+        cycles=cycles,
+        cost=cost + array_cost(array),
+        line_buffer=line_buffer,
+        array=array,
+        column_order=order,
+    )
+
+
+def _columns(stage: ArrayStage, simd: int) -> Iterator[int]:
+    """Numbers of columns worth a look.
+
+    Of more columns than synapse folds the results come faster than one beat a cycle.
+    """
+    for columns in divisors(stage.output_width):
+        serial = stage.channels % simd == 0
+        wide = columns * simd * stage.lane_bits > WIDEST_BEAT
+        if columns == 1 or (
+            serial and not wide and columns <= min(MOST_COLUMNS, stage.fan_in // simd)
+        ):
+            yield columns
+
+
+def _arrays(stage: ArrayStage, simd: int, rows: int, columns: int) -> Iterator[ArrayConfig]:
     """Arrays that differ in what their memories are made of."""
     depth = stage.fan_in // simd * (stage.outputs // rows)
     classes = (max(stage.y_classes) + 1) * (max(stage.x_classes) + 1)
     levels_depth = classes * (stage.outputs // rows)
     for memory in _memories(depth):
-        for threshold_memory in _memories(levels_depth if stage.levels else 1):
+        # A single level is never in block RAM: see `hw.blocks.threshold`.
+        for threshold_memory in _memories(levels_depth if stage.levels > 1 else 1):
             thresholds = None
             if stage.levels:
                 thresholds = ThresholdConfig(
@@ -241,6 +311,7 @@ def _arrays(stage: ArrayStage, simd: int, rows: int) -> Iterator[ArrayConfig]:
                 weight_memory=memory,
                 thresholds=thresholds,
                 rows_per_hop=_rows_per_hop(rows, simd, depth, memory),
+                columns=columns,
             )
 
 
@@ -266,7 +337,7 @@ def _sensible(simd: int, stage: ArrayStage) -> bool:
     return stage.channels % simd == 0 or simd % stage.channels == 0 or stage.channels <= 4
 
 
-def _line_buffer(stage: ArrayStage, simd: int, repeats: int) -> LineBufferConfig:
+def _line_buffer(stage: ArrayStage, simd: int, repeats: int, columns: int) -> LineBufferConfig:
     return LineBufferConfig(
         height=stage.height,
         width=stage.width,
@@ -281,6 +352,7 @@ def _line_buffer(stage: ArrayStage, simd: int, repeats: int) -> LineBufferConfig
         pad_code=stage.pad_code,
         simd=simd,
         repeats=repeats,
+        columns=columns,
     )
 
 

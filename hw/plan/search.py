@@ -23,7 +23,16 @@ import numpy as np
 
 from hw.plan.chain import Answer, Chain, Link, pareto
 from hw.plan.cost import RESOURCES, Cost, width_cost
-from hw.plan.layer import LayerPlan, Segment, converter, foldings, join, segments
+from hw.plan.layer import (
+    LayerPlan,
+    Segment,
+    converter,
+    foldings,
+    join,
+    named,
+    segments,
+    shape,
+)
 from hw.plan.stages import Stage
 
 __all__ = ["Choice", "Search"]
@@ -75,7 +84,11 @@ class Search:
     def __init__(self, stages: tuple[Stage, ...], *, fixed: Cost, link_lanes: int) -> None:
         self._fixed = fixed
         self._link_lanes = link_lanes
-        self._tables = [_Table(tuple(foldings(group))) for group in segments(stages)]
+        self._groups = segments(stages)
+        # Networks repeat themselves.
+        distinct = {shape(group): group for group in self._groups}
+        made = {key: _Table(tuple(foldings(group))) for key, group in distinct.items()}
+        self._tables = [made[shape(group)] for group in self._groups]
 
     @property
     def floor(self) -> int:
@@ -85,9 +98,11 @@ class Search:
     @property
     def slowest(self) -> str:
         """Name of the layer that sets `floor`."""
-        table = max(self._tables, key=lambda table: int(table.cycles.min()))
-        best = table.options[int(table.cycles.argmin())]
-        return max(best.layers, key=lambda layer: layer.cycles).name
+        cycles = [int(table.cycles.min()) for table in self._tables]
+        index = cycles.index(max(cycles))
+        best = self._tables[index].options[int(self._tables[index].cycles.argmin())]
+        layers = named(best, self._groups[index]).layers
+        return max(layers, key=lambda layer: layer.cycles).name
 
     def limits(self) -> list[int]:
         """Cycle counts that a network could have, ascending."""
@@ -139,7 +154,10 @@ class Search:
         """The foldings of an answer, converters included."""
         if not answer.nearest:
             return None
-        chosen = tuple(t.options[i] for t, i in zip(self._tables, answer.nearest, strict=True))
+        chosen = tuple(
+            named(table.options[index], group)
+            for table, index, group in zip(self._tables, answer.nearest, self._groups, strict=True)
+        )
         layers = join(chosen)
         first = width_cost(converter(self._link_lanes, chosen[0].i_lanes, chosen[0].i_bits))
         cost = sum((layer.cost for layer in layers), self._fixed + first)
