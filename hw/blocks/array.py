@@ -188,8 +188,8 @@ class SystolicArray(wiring.Component):
             return walks
         sum_cycles = config.result_cycles - 1
         if config.has_start:
-            # With the fold's first sum; a cycle for the walk, one for the start value.
-            at = sum_cycles - 2
+            # With the fold's first sum; a cycle for the walk, one where the memory takes it.
+            at = sum_cycles - 1 - StartValues.latency_of(self._moved[:, :: config.rows].size)
             advance = valid[at] & ~later[at]
         else:
             # With the fold's matches; a cycle for the walk, some for the memory.
@@ -209,7 +209,7 @@ class SystolicArray(wiring.Component):
         return walks
 
     def _start(self, m: Module, name: str, row: int, address: Value) -> Value:
-        """Start value of a row's accumulators, a cycle after the address; see `PE`."""
+        """Start value of a row's accumulators; see `PE`."""
         config = self.config
         limit = 2**config.match_bits
         levels = self._moved[:, row :: config.rows].reshape(-1)
@@ -270,7 +270,7 @@ class SystolicArray(wiring.Component):
         words = split[:, hop].transpose(0, 2, 1, 3).reshape(config.weights.depth, -1, config.simd)
         # The address goes on when a beat is taken, valid or not what comes next. So the
         # word after a beat's own is always read a cycle later, and brings the late lanes.
-        late = np.array(config.match_sum.delays) > 0
+        late = np.array(config.match_sum.flip_delays) > 0
         words[:, :, late] = np.roll(words, 1, axis=0)[:, :, late]
         words = words.reshape(config.weights.depth, -1)
         return WeightMemory(

@@ -91,6 +91,7 @@ def add_fields(
     left: Sequence[Lanes | Choice],
     right: Sequence[Lanes],
     rider: Lanes | None = None,
+    carry_out: bool = True,
 ) -> list[Value]:
     """Sums ``left + right + rider`` of each field.
 
@@ -104,20 +105,25 @@ def add_fields(
         The operands' bits, lowest first; at least ``max(bits)``. A `Choice` stands for
         a bit on the left of the only field.
     rider : Lanes or None
+    carry_out : bool
+        False, of a single field: its sum has no more bits than its operands.
 
     Returns
     -------
     list of Value
-        Bits of the sums, lowest first, ``max(bits) + 1`` vectors of a bit a field.
+        Bits of the sums, lowest first, ``max(bits) + 1`` vectors of a bit a field;
+        one less without ``carry_out``.
     """
+    if not carry_out:
+        assert len(bits) == 1, "fields need boundaries"
     if family_of(platform) == "ecp5":
-        return _on_chains(m, name, bits, left, right, rider)
+        return _on_chains(m, name, bits, left, right, rider, carry_out)
     count = max(bits)
     left_bits = [bit.value() for bit in left[:count]]
     right_bits = [bit.value() for bit in right[:count]]
     carry = Const(0, 1) if rider is None else rider.value()
     if len(bits) == 1:
-        total = Signal(count + 1, name=name)
+        total = Signal(count + carry_out, name=name)
         m.d.comb += total.eq(Cat(*left_bits) + Cat(*right_bits) + carry)
         return list(total)
     return _ripple(m, name, len(bits), left_bits, right_bits, carry)
@@ -147,10 +153,11 @@ def _on_chains(
     left: Sequence[Lanes | Choice],
     right: Sequence[Lanes],
     rider: Lanes | None,
+    carry_out: bool,
 ) -> list[Value]:
     """The sums on CCU2Cs."""
     zero = Const(0, 1)
-    planes: list[list[Value]] = [[zero] * len(bits) for _ in range(max(bits) + 1)]
+    planes: list[list[Value]] = [[zero] * len(bits) for _ in range(max(bits) + carry_out)]
     for number, fields in enumerate(chains(bits)):
         sites: list[_Site] = []
         for field in fields:
@@ -158,11 +165,12 @@ def _on_chains(
             for place in range(bits[field]):
                 other = right[place].site(field) if place < len(right) else None
                 sites.append(_adder(left[place], other, field))
-        sites.append(_boundary(None))
+        if carry_out:
+            sites.append(_boundary(None))
         sums = _chain(m, f"{name}_{number}", sites)
         position = 1
         for field in fields:
-            for place in range(bits[field] + 1):
+            for place in range(bits[field] + carry_out):
                 planes[place][field] = sums[position + place]
             position += bits[field] + 1
     return [Cat(*plane) for plane in planes]

@@ -100,6 +100,13 @@ class PE(wiring.Component):
             if rider is None:
                 return match_sum.sum
         sums = add_fields(
-            m, platform, name="total", bits=[len(left)], left=left, right=right, rider=rider
+            m,
+            platform,
+            name="total",
+            bits=[len(left)],
+            left=left,
+            right=right,
+            rider=rider,
+            carry_out=len(left) < len(accumulator),
         )
         return Cat(*sums)

@@ -29,7 +29,7 @@ class MatchSum(wiring.Component):
         behind lane 0.
     flips : unsigned(simd), in
         The match of a code t is t where the lane's bit is 0, the weight +1, and
-        ``2**lane_bits - 1 - t`` where it is 1. Lane i's is ``min(1, config.delays[i])``
+        ``2**lane_bits - 1 - t`` where it is 1. Lane i's is ``config.flip_delays[i]``
         cycles behind lane 0's.
     sum : unsigned(sum_bits), out
         `latency_cycles` behind lane 0.
@@ -97,7 +97,8 @@ class MatchSum(wiring.Component):
     def _late_flips(self, m: Module, name: str, lanes: range) -> Value:
         """Flips of riders, as late as their codes."""
         value: Value = self.flips[lanes.start : lanes.stop]
-        for k in range(1, self.config.delays[lanes.start]):
+        late = self.config.delays[lanes.start] - self.config.flip_delays[lanes.start]
+        for k in range(1, late + 1):
             register = Signal(len(lanes), name=f"{name}_flips_{k}", reset_less=True)
             m.d.sync += register.eq(value)
             value = register

@@ -34,12 +34,21 @@ class StartValues(wiring.Component):
     ----------
     address : unsigned, in
     data : unsigned(width), out
-        A cycle behind the address; a constant where there is one word.
+        `latency_cycles` behind the address; a constant where there is one word.
     """
+
+    @staticmethod
+    def latency_of(depth: int) -> int:
+        """A register behind all but those memories that are one LUT a bit."""
+        return int(depth > 16)
 
     def __init__(self, *, words: Sequence[int], width: int) -> None:
         self.words = [int(word) for word in words]
         super().__init__({"address": In(range(len(self.words))), "data": Out(width)})
+
+    @property
+    def latency_cycles(self) -> int:
+        return self.latency_of(len(self.words))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -54,9 +63,13 @@ class StartValues(wiring.Component):
             attrs={"ram_style": "logic"},
         )
         port = memory.read_port(domain="comb")
+        m.d.comb += port.addr.eq(self.address)
+        if not self.latency_cycles:
+            m.d.comb += self.data.eq(port.data)
+            return m
         data = Signal(len(self.data), reset_less=True)
         m.d.sync += data.eq(port.data)
-        m.d.comb += [port.addr.eq(self.address), self.data.eq(data)]
+        m.d.comb += self.data.eq(data)
         return m
 
 

@@ -144,6 +144,23 @@ class MatchSumConfig:
             delays[-1] = self.latency_cycles
         return tuple(delays)
 
+    @cached_property
+    def flip_delays(self) -> tuple[int, ...]:
+        """Of each lane, 0 or 1, the cycles that its flip comes behind that of lane 0.
+
+        1 for riders behind a register, which saves them one; but not in a level that
+        another follows in the same cycle, as a memory's data come late in theirs.
+        """
+        late = {
+            lane
+            for level in self.levels
+            for lane in level.riders
+            if level.delay > 1 or (level.delay == 1 and level.registered)
+        }
+        if self.has_carry:
+            late.add(self.simd - 1)
+        return tuple(int(lane in late) for lane in range(self.simd))
+
     @property
     def sum_max(self) -> int:
         """Greatest value of the sum, the carry that leaves beside it not counted."""

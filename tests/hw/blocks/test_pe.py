@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator, SimulatorContext
@@ -28,7 +30,7 @@ def test_folds_with_gaps(simd, lane_bits, folds, levels, rng):
     # Beats back to back, or a cycle apart.
     starts = np.cumsum(rng.integers(1, 3, count * folds))
     beat_of = {int(cycle): beat for beat, cycle in enumerate(starts)}
-    delays, latency = config.match_sum.delays, config.match_sum.latency_cycles
+    latency = config.match_sum.latency_cycles
     found: list[tuple[int, int, int]] = []
 
     async def drive(ctx: SimulatorContext) -> None:
@@ -37,10 +39,10 @@ def test_folds_with_gaps(simd, lane_bits, folds, levels, rng):
             # A lane without a beat has noise.
             lanes = rng.integers(0, top + 1, simd)
             signs = rng.integers(0, 2, simd)
-            for lane, delay in enumerate(delays):
-                if (beat := beat_of.get(now - delay)) is not None:
+            for lane in range(simd):
+                if (beat := beat_of.get(now - config.match_sum.delays[lane])) is not None:
                     lanes[lane] = codes[beat, lane]
-                if (beat := beat_of.get(now - min(1, delay))) is not None:
+                if (beat := beat_of.get(now - config.match_sum.flip_delays[lane])) is not None:
                     signs[lane] = flips[beat, lane]
             ctx.set(pe.codes, bench.pack(lanes, simd, lane_bits)[0])
             ctx.set(pe.flips, bench.pack(signs, simd, 1)[0])
@@ -71,14 +73,14 @@ def test_folds_with_gaps(simd, lane_bits, folds, levels, rng):
 
 def array(simd: int, lane_bits: int, folds: int, levels: int) -> ArrayConfig:
     """An array of one output."""
-    shape = dict(outputs=1, fan_in=simd * folds, rows=1, simd=simd, lane_bits=lane_bits)
+    config = ArrayConfig(outputs=1, fan_in=simd * folds, rows=1, simd=simd, lane_bits=lane_bits)
     if not levels:
-        return ArrayConfig(**shape)
+        return config
     thresholds = ThresholdConfig(
         channels=1,
         levels=levels,
-        match_bits=ArrayConfig(**shape).match_bits,
+        match_bits=config.match_bits,
         y_classes=(0,),
         x_classes=(0,),
     )
-    return ArrayConfig(**shape, thresholds=thresholds)
+    return dataclasses.replace(config, thresholds=thresholds)

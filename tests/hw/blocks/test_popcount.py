@@ -23,7 +23,7 @@ def sums(config: MatchSumConfig, codes: list[int], flips: list[int]) -> list[tup
     for lane, delay in enumerate(config.delays):
         mask = (2**bits - 1) << lane * bits
         by_delay[delay] = by_delay.get(delay, 0) | mask
-    early = sum(1 << lane for lane, delay in enumerate(config.delays) if not delay)
+    early = sum(1 << lane for lane, delay in enumerate(config.flip_delays) if not delay)
 
     def at(words: list[int], cycle: int) -> int:
         return words[cycle] if 0 <= cycle < len(words) else 0
@@ -93,6 +93,7 @@ def test_registers_are_where_they_are_stated():
     config = MatchSumConfig(simd=64)
     # 48 lanes in groups, 12 riders behind one register, 3 behind two, the last behind all.
     assert config.delays == (0,) * 48 + (1,) * 12 + (2,) * 3 + (3,)
+    assert config.flip_delays == (0,) * 56 + (1,) * 8
     assert config.latency_cycles == 3
     assert (config.sum_max, config.has_carry) == (63, True)
 

@@ -93,7 +93,7 @@ def test_addresses(y_classes, x_classes, neuron_folds, columns, rng):
     assert found == expected
 
 
-@pytest.mark.parametrize("depth", [1, 2, 9])
+@pytest.mark.parametrize("depth", [1, 2, 16, 17, 40])
 def test_start_values(depth, rng):
     words = rng.integers(0, 2**6, depth).tolist()
     block = StartValues(words=words, width=6)
@@ -102,12 +102,13 @@ def test_start_values(depth, rng):
     async def read(ctx: SimulatorContext) -> None:
         for address in range(depth):
             ctx.set(block.address, address)
-            if depth > 1:
+            for _ in range(block.latency_cycles):
                 await ctx.tick()
+            await ctx.delay(1e-8)
             found.append(ctx.get(block.data))
 
     simulator = Simulator(block)
-    if depth > 1:
+    if block.latency_cycles:
         simulator.add_clock(1e-6)
     simulator.add_testbench(read)
     simulator.run()
