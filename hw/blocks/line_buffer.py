@@ -39,7 +39,7 @@ class LineBuffer(wiring.Component):
         super().__init__(
             {
                 "i_stream": In(stream.Signature(unsigned(config.i_lanes * config.lane_bits))),
-                "o_stream": Out(stream.Signature(unsigned(config.simd * config.lane_bits))),
+                "o_stream": Out(stream.Signature(unsigned(config.o_lanes * config.lane_bits))),
             }
         )
 

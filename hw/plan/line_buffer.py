@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from hw.plan.places import Places
 from hw.plan.windows import WindowWalk
 from sw.errors import PlanError
 
@@ -158,6 +159,11 @@ class LineBufferConfig:
         return self.channels if self.mode == "parallel" else self.simd
 
     @property
+    def o_lanes(self) -> int:
+        """Lanes of an output beat, of all columns together."""
+        return self.columns * self.simd
+
+    @property
     def output_height(self) -> int:
         padded = self.height + self.top + self.bottom
         return (padded - self.kernel[0]) // self.stride[0] + 1
@@ -190,7 +196,7 @@ class LineBufferConfig:
     @property
     def output_beats(self) -> int:
         """Output beats of a frame."""
-        return self.output_height * self.output_width * self.fold
+        return self.output_height * self.groups * self.fold
 
     @property
     def outside_rows(self) -> dict[int, tuple[bool, ...]]:
@@ -202,22 +208,41 @@ class LineBufferConfig:
         """For output columns whose window leaves the map: whether column kx of it is outside."""
         return _outside(self.output_width, self.kernel[1], self.stride[1], self.left, self.width)
 
+    @property
+    def groups(self) -> int:
+        """Groups of `columns` windows in a row of windows."""
+        return self.output_width // self.columns
+
+    @cached_property
+    def places(self) -> Places:
+        """Serial mode: where words lie."""
+        return Places(
+            width=self.width,
+            beats=self.pixel_beats,
+            columns=self.columns,
+            kernel_width=self.kernel[1],
+            stride=self.stride[1],
+            left=self.left,
+        )
+
     @cached_property
     def walk(self) -> WindowWalk:
-        """The windows of a frame as the schedule sees them."""
+        """The windows of a frame, or groups of them, as the schedule sees them."""
         (kh, kw), (sy, sx) = self.kernel, self.stride
-        oy, ox = np.divmod(np.arange(self.output_height * self.output_width), self.output_width)
-        y, x = oy * sy - self.top, ox * sx - self.left
+        oy, group = np.divmod(np.arange(self.output_height * self.groups), self.groups)
+        # Of the first window and of the last.
+        y, x = oy * sy - self.top, group * self.columns * sx - self.left
+        last = x + (self.columns - 1) * sx + kw
         row = self.width * self.pixel_beats
-        bottom, right = np.minimum(y + kh, self.height) - 1, np.minimum(x + kw, self.width)
+        bottom, right = np.minimum(y + kh, self.height) - 1, np.minimum(last, self.width)
         service = np.full(len(oy), self.fold)
         if self.mode == "parallel":
             # A window's new columns are fetched while its predecessor is emitted:
             # all of them at the start of a row.
             first = y * row
-            service = np.maximum(service, np.where(ox == 0, kw, min(sx, kw)))
+            service = np.maximum(service, np.where(group == 0, kw, min(sx, kw)))
         else:
-            first = (y * self.width + x) * self.pixel_beats
+            first = y * row + self.places.origin + group * self.columns * self.places.step
         return WindowWalk(
             first=first,
             end=bottom * row + right * self.pixel_beats,
@@ -233,8 +258,9 @@ class LineBufferConfig:
 
     @property
     def banks(self) -> int:
-        """Parallel mode: memories that a column of the window is fetched from at once."""
-        return _power_of_two(self.kernel[0])
+        """Memories that are read at once: a word of each window of a group, or, in
+        parallel mode, a column of the window."""
+        return _power_of_two(self.kernel[0]) if self.mode == "parallel" else self.columns
 
     @cached_property
     def depth(self) -> int:
@@ -249,7 +275,10 @@ class LineBufferConfig:
             return 0
         if self.mode == "serial":
             slack = 0 if self.single else max(4, self.width * self.pixel_beats)
-            return max(4, _power_of_two(self.walk.places() + slack))
+            depth = 4
+            while self.places.capacity(depth) < self.walk.places() + slack:
+                depth *= 2
+            return depth
         return self.rows // self.banks * _power_of_two(self.width)
 
     @cached_property
@@ -257,16 +286,43 @@ class LineBufferConfig:
         """Parallel mode: rows of the map that are held, a power of two."""
         return max(_power_of_two(self.walk.rows(self.width)), self.banks)
 
-    @cached_property
-    def address_bits(self) -> int:
-        """Serial mode: bits in which written and read places are told apart.
+    @property
+    def capacity(self) -> int:
+        """Serial mode: words by which the writer may be ahead of the first one needed."""
+        return self.places.capacity(self.depth)
 
-        Places are counted on and on; the reader may be ahead of the writer by the
-        `lead` and a window, and behind it by the depth.
-        """
+    @cached_property
+    def waiting(self) -> int:
+        """Serial mode: the most groups of windows that are complete and not begun."""
+        return self.walk.waiting(self.capacity)
+
+    @property
+    def completing_rows(self) -> list[int]:
+        """Serial mode: the row of the map in which each row of windows is completed."""
         row = self.width * self.pixel_beats
-        span = self.kernel[0] * row + self.kernel[1] * self.pixel_beats
-        return max(self.walk.lead + span, self.depth).bit_length() + 1
+        return ((self.walk.end[:: self.groups] - 1) // row).tolist()
+
+    @property
+    def completing_columns(self) -> list[int]:
+        """Serial mode: the pixel of such a row with which each group is completed."""
+        row = self.width * self.pixel_beats
+        return ((self.walk.end[: self.groups] - 1) % row // self.pixel_beats).tolist()
+
+    @property
+    def completions(self) -> tuple[int, int]:
+        """Serial mode: groups completed at once at the end of a row, and of the frame.
+
+        In the padding to the right, windows end in the same pixel; in that below, rows
+        of them in the same row, and all but the first of these follow at its end.
+        """
+        rows, columns = self.completing_rows, self.completing_columns
+        at_end = columns.count(columns[-1])
+        return at_end, at_end + (rows.count(rows[-1]) - 1) * self.groups
+
+    @property
+    def read_cycles(self) -> int:
+        """Serial mode: from an address to the word: block RAM has an output register."""
+        return 2 if self.memory == "block" else 1
 
     @property
     def row_bits(self) -> int:
@@ -277,8 +333,7 @@ class LineBufferConfig:
     @property
     def memory_bits(self) -> int:
         """Bits of all memories together."""
-        banks = self.banks if self.mode == "parallel" else 1
-        return banks * self.depth * self.i_lanes * self.lane_bits
+        return self.banks * self.depth * self.i_lanes * self.lane_bits
 
     @property
     def memory(self) -> Literal["lut", "block"]:
@@ -311,23 +366,9 @@ def _outside(
 
 
 def _serial_latency(config: LineBufferConfig) -> int:
-    """A word is written in its own cycle and read in the next at the earliest.
-
-    Taps in padding wait for nothing; those before the first word have gone through
-    while the block was idle.
-    """
-    time = -config.window_beats
-    for ky in range(config.kernel[0]):
-        for kx in range(config.kernel[1]):
-            y, x = ky - config.top, kx - config.left
-            inside = 0 <= y < config.height and 0 <= x < config.width
-            for beat in range(config.pixel_beats):
-                time += 1
-                if inside:
-                    word = (y * config.width + x) * config.pixel_beats + beat
-                    time = max(time, word + 1)
-    # Memory and output register.
-    return time + 2
+    """A group is begun when it is complete: counted, granted, and its first word read
+    three cycles after its last was written. Then the memory and the output register."""
+    return int(config.walk.end[0]) - 1 + 3 + config.window_beats - 1 + config.read_cycles + 1
 
 
 def _parallel_latency(config: LineBufferConfig) -> int:

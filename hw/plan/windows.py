@@ -31,7 +31,7 @@ __all__ = ["WindowWalk"]
 
 #: Cycles from writing a beat until it can be read, and from reading the last of
 #: a window until its place is seen to be free: registers of the block itself.
-_LATE = 3
+_LATE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,19 @@ class WindowWalk:
     def places(self) -> int:
         """Places needed where each is freed on its own."""
         return int((self.written() - self.first).max())
+
+    def waiting(self, capacity: int) -> int:
+        """The most windows that are complete while none has been begun of them.
+
+        Of as many frames as ``capacity`` places hold; in raster order, so that a
+        window which is complete before its predecessor waits for it.
+        """
+        frames = capacity // self.beats + 2
+        offsets = np.arange(frames)[:, None] * self.beats
+        first = (offsets + self.first).ravel()
+        complete = np.maximum.accumulate((offsets + self.end).ravel())
+        after = np.searchsorted(complete, first + capacity, side="right")
+        return int((after - np.arange(len(first))).max())
 
     def rows(self, row: int) -> int:
         """Rows of ``row`` places needed where a row is taken and freed as one."""

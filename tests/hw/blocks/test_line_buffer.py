@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,10 @@ from tests.hw.blocks.bench import RATES, Transfers, pack, run, unpack
 
 
 def reference(config: LineBufferConfig, frames: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Windows (frames, pixels, repeats, K) of codes (frames, H, W, C)."""
+    """Windows of codes (frames, H, W, C), as they leave.
+
+    Returns (frames, groups, repeats, beats, columns, simd).
+    """
     (kh, kw), (sy, sx) = config.kernel, config.stride
     sides = (0, 0), (config.top, config.bottom), (config.left, config.right), (0, 0)
     padded = np.pad(frames, sides, constant_values=config.pad_code)
@@ -24,7 +28,9 @@ def reference(config: LineBufferConfig, frames: NDArray[np.int64]) -> NDArray[np
         for y in range(config.output_height)
         for x in range(config.output_width)
     ]
-    return np.repeat(np.stack(windows, 1)[:, :, None], config.repeats, axis=2)
+    shape = len(frames), -1, 1, config.columns, config.window_beats, config.simd
+    side_by_side = np.stack(windows, 1).reshape(shape).swapaxes(3, 4)
+    return np.repeat(side_by_side, config.repeats, axis=2)
 
 
 def check(
@@ -34,9 +40,9 @@ def check(
     codes = rng.integers(0, 1 << config.lane_bits, shape)
     expected = reference(config, codes)
     beats = pack(codes, config.i_lanes, config.lane_bits)
-    count = expected.size // config.simd
+    count = expected.size // config.o_lanes
     result = run(LineBuffer(config=config), beats, count, rng=rng, **how)
-    actual = unpack(result.outputs, config.simd, config.lane_bits)
+    actual = unpack(result.outputs, config.o_lanes, config.lane_bits)
     np.testing.assert_array_equal(actual.reshape(expected.shape), expected)
     return result
 
@@ -48,7 +54,9 @@ def measure(config: LineBufferConfig, rng: np.random.Generator) -> None:
     assert result.latency(config.window_beats - 1) == config.latency_cycles, config
 
 
-def random_config(rng: np.random.Generator, parallel: bool) -> LineBufferConfig:
+def random_config(
+    rng: np.random.Generator, parallel: bool, columns: Sequence[int] = (1,)
+) -> LineBufferConfig:
     """A legal config of a small map."""
     while True:
         kernel = int(rng.integers(1, 5)), int(rng.integers(1, 5))
@@ -76,6 +84,7 @@ def random_config(rng: np.random.Generator, parallel: bool) -> LineBufferConfig:
                 pad_code=int(rng.integers(0, 1 << lane_bits)),
                 simd=int(rng.choice(simds)),
                 repeats=int(rng.choice([1, 1, 2, 3])),
+                columns=int(rng.choice(columns)),
             )
         except PlanError:
             continue
@@ -101,6 +110,22 @@ def test_random_shapes_with_pauses(
         check(config, rng, i_rate=i_rate, o_rate=o_rate)
 
 
+@pytest.mark.parametrize("part", range(10))
+def test_columns_at_full_speed(part: int, rng: np.random.Generator) -> None:
+    for _ in range(3):
+        config = random_config(rng, False, (2, 2, 3, 4))
+        print(config)
+        measure(config, rng)
+
+
+@pytest.mark.parametrize(("i_rate", "o_rate"), RATES[1:])
+def test_columns_with_pauses(i_rate: float, o_rate: float, rng: np.random.Generator) -> None:
+    for _ in range(3):
+        config = random_config(rng, False, (2, 3, 4))
+        print(config)
+        check(config, rng, i_rate=i_rate, o_rate=o_rate)
+
+
 BITS: dict[str, Any] = {"lane_bits": 1}
 
 #: Shapes of real layers, which random ones do not reach: deep memories of either
@@ -117,6 +142,12 @@ REAL: list[dict[str, Any]] = [
     {"height": 1, "width": 1, "channels": 96, "simd": 3, "repeats": 1, "kernel": (1, 1),
      "stride": (2, 2)},
     {"height": 12, "width": 3, "channels": 2, "kernel": (2, 2), "stride": (9, 1), "simd": 1},
+    {"height": 5, "width": 30, "channels": 32, "kernel": (3, 3), "simd": 16, "top": 1,
+     "left": 1, "bottom": 1, "right": 1, "lane_bits": 2, "columns": 2},
+    {"height": 6, "width": 28, "channels": 8, "kernel": (5, 5), "simd": 8, "top": 2,
+     "left": 2, "bottom": 2, "right": 2, "columns": 4, "repeats": 2},
+    {"height": 7, "width": 27, "channels": 4, "kernel": (3, 3), "stride": (2, 2), "simd": 2,
+     "top": 1, "left": 1, "right": 1, "columns": 7},
 ]  # fmt: skip
 
 
@@ -163,6 +194,12 @@ def test_a_dense_layer_of_one_fold_is_wires(rng: np.random.Generator) -> None:
     measure(config, rng)
 
 
+def test_columns_take_the_place_of_wires(rng: np.random.Generator) -> None:
+    config = LineBufferConfig(**(WIRE | {"columns": 2}))
+    assert config.mode == "serial"
+    measure(config, rng)
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -171,6 +208,12 @@ def test_a_dense_layer_of_one_fold_is_wires(rng: np.random.Generator) -> None:
         ({"top": 1}, "top padding is 1, with a kernel of 1x1 it must be 0 to 0"),
         ({"pad_code": 2}, "pad_code is 2, must be 0 to 1 in lanes of 1 bits"),
         ({"repeats": 0}, "repeats is 0, must be at least 1"),
+        ({"columns": 0}, "columns is 0, must be at least 1"),
+        ({"width": 5, "columns": 2}, "columns is 2, must divide the 5 pixels of an output row"),
+        (
+            {"kernel": (1, 2), "width": 3, "simd": 8, "columns": 2},
+            "columns is 2, but simd 8 does not divide the 4 channels",
+        ),
     ],
 )
 def test_refuses(change: dict[str, Any], text: str) -> None:
