@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -22,6 +22,8 @@ __all__ = ["SoC"]
 
 class SoC(wiring.Component):
     """Link and core in one clock domain, ``sync``.
+
+    Nothing resets the core, see `hw.link.discard`.
 
     Parameters
     ----------
@@ -96,12 +98,7 @@ class SoC(wiring.Component):
         m = Module()
         core, endpoint = self._core, self._endpoint
         m.submodules.endpoint = endpoint
-        # The reset reaches registers all over the device, so it gets cycles of its own to
-        # travel. It comes late, but long before a frame of the cleared endpoint can, and
-        # scores without a frame's number are not taken.
-        near, reset = Signal(), Signal()
-        m.d.sync += [near.eq(endpoint.core_reset), reset.eq(near)]
-        m.submodules.core = ResetInserter(reset)(core)
+        m.submodules.core = core
         connect(m, endpoint.o_stream, core.i_stream)
         connect(m, core.o_stream, endpoint.i_stream)
         if self._divisor is None:

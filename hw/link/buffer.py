@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from math import gcd
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out
 
-from hw.link.register import StreamRegister
+from hw.blocks.ram import Ram
 from hw.plan.link import LinkConfig
 
 __all__ = ["FrameBuffer", "FrameByte", "Unpacker"]
@@ -24,6 +23,9 @@ class FrameBuffer(wiring.Component):
     Bytes written count as a frame only by ``commit``; ``rollback`` forgets them.
     Only committed frames are read, a byte a cycle.
 
+    ``clear`` forgets all frames but the one whose bytes are already leaving: what is behind
+    the buffer sees whole frames only, whatever happens.
+
     Parameters
     ----------
     config : LinkConfig
@@ -33,10 +35,14 @@ class FrameBuffer(wiring.Component):
     i_stream : In(stream.Signature(8))
         Always ready. No more than ``frame_bytes`` between two of commit and rollback,
         and none while ``full``.
-    commit, rollback : In(1)
-        Never together with a byte. ``commit`` only after exactly ``frame_bytes``.
+    commit, rollback, clear : In(1)
+        Not together, and never with a byte. ``commit`` only after exactly ``frame_bytes``.
+    hold : In(1)
+        Begin no other frame.
     full : Out(1)
         All slots hold frames not yet read to their end.
+    begins : Out(1)
+        The first byte of a frame is read; never with ``clear``.
     o_stream : Out(stream.Signature(FrameByte))
     """
 
@@ -47,7 +53,10 @@ class FrameBuffer(wiring.Component):
                 "i_stream": In(stream.Signature(8)),
                 "commit": In(1),
                 "rollback": In(1),
+                "clear": In(1),
+                "hold": In(1),
                 "full": Out(1),
+                "begins": Out(1),
                 "o_stream": Out(stream.Signature(FrameByte)),
             }
         )
@@ -59,55 +68,74 @@ class FrameBuffer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         config, depth = self._config, self._config.buffer_bytes
-        m.submodules.memory = memory = Memory(shape=8, depth=depth, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.ram = ram = Ram(width=8, pages=config.buffer_pages)
+
+        def after(address: Signal, step: int) -> Value:
+            """``step`` bytes on, round the ring; the frames in it are whole."""
+            return Mux(address == depth - step, 0, address + step)
 
         start = Signal(range(depth))  # of the frame being written
         here = Signal(range(depth))
-        m.d.comb += [
-            self.i_stream.ready.eq(1),
-            write.addr.eq(here),
-            write.data.eq(self.i_stream.payload),
-            write.en.eq(self.i_stream.valid),
+        m.d.comb += self.i_stream.ready.eq(1)
+        m.d.sync += [
+            ram.write_addr.eq(here),
+            ram.write_data.eq(self.i_stream.payload),
+            ram.write_en.eq(self.i_stream.valid),
         ]
         with m.If(self.i_stream.valid):
-            m.d.sync += here.eq(Mux(here == depth - 1, 0, here + 1))
+            m.d.sync += here.eq(after(here, 1))
         with m.If(self.commit):
             m.d.sync += start.eq(here)
         with m.Elif(self.rollback):
             m.d.sync += here.eq(start)
 
-        m.submodules.register = register = StreamRegister(FrameByte)
-        connect(m, register.o_stream, wiring.flipped(self.o_stream))
-        given = register.i_stream
-
-        frames = Signal(range(config.slots + 1))  # committed and not read to the end
-        begun = Signal()
-        index = Signal(range(config.frame_bytes))
         address = Signal(range(depth))
-        at_end = Signal()
-        finished = Signal()
+        behind = Signal(range(depth), init=config.frame_bytes % depth)  # the frame being read
+        reading = Signal()  # some of its bytes have been, and some not
+        index = Signal(range(config.frame_bytes))
+        frames = Signal(range(config.slots + 1))  # committed and not read to the end
+        present = Signal()  # there are frames
+        at_end = Signal(init=config.frame_bytes == 1)  # the byte at `index` is the frame's last
+        reads, finished = Signal(), Signal()
         m.d.comb += [
             self.full.eq(frames == config.slots),
-            at_end.eq(index == config.frame_bytes - 1),
-            begun.eq(frames != 0),
-            read.addr.eq(address),
-            read.en.eq(~given.valid | given.ready),
-            finished.eq(read.en & begun & at_end),
-            given.payload.data.eq(read.data),
+            reads.eq(ram.read_en & (reading | (present & ~self.hold)) & ~self.clear),
+            finished.eq(reads & at_end),
+            self.begins.eq(reads & ~reading),
+            ram.read_addr.eq(address),
         ]
-        with m.If(read.en):
-            m.d.sync += [given.valid.eq(begun), given.payload.last.eq(at_end)]
-            with m.If(begun):
+        with m.If(reads):
+            m.d.sync += [address.eq(after(address, 1)), index.eq(index + 1), reading.eq(~at_end)]
+            m.d.sync += at_end.eq(index == config.frame_bytes - 2)
+            with m.If(at_end):
                 m.d.sync += [
-                    address.eq(Mux(address == depth - 1, 0, address + 1)),
-                    index.eq(Mux(at_end, 0, index + 1)),
+                    index.eq(0),
+                    at_end.eq(config.frame_bytes == 1),
+                    behind.eq(after(behind, config.frame_bytes)),
                 ]
-        with m.If(self.commit & ~finished):
-            m.d.sync += frames.eq(frames + 1)
+        with m.If(self.clear):
+            m.d.sync += [frames.eq(reading), present.eq(reading)]
+            m.d.sync += [start.eq(Mux(reading, behind, address))]
+            m.d.sync += [here.eq(Mux(reading, behind, address))]
+        with m.Elif(self.commit & ~finished):
+            m.d.sync += [frames.eq(frames + 1), present.eq(1)]
         with m.Elif(finished & ~self.commit):
-            m.d.sync += frames.eq(frames - 1)
+            m.d.sync += [frames.eq(frames - 1), present.eq(frames != 1)]
+        self._follow(m, ram, reads, at_end)
         return m
+
+    def _follow(self, m: Module, ram: Ram, reads: Value, at_end: Value) -> None:
+        """What goes with the words through the RAM, and the RAM's move."""
+        valid = Signal(ram.latency)
+        last = Signal(ram.latency)
+        m.d.comb += [
+            ram.read_en.eq(~valid[-1] | self.o_stream.ready),
+            self.o_stream.valid.eq(valid[-1]),
+            self.o_stream.payload.data.eq(ram.read_data),
+            self.o_stream.payload.last.eq(last[-1]),
+        ]
+        with m.If(ram.read_en):
+            m.d.sync += [valid.eq(Cat(reads, valid)), last.eq(Cat(at_end, last))]
 
 
 class Unpacker(wiring.Component):

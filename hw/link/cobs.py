@@ -6,12 +6,11 @@ and one with ``end`` set, which carries no byte.
 
 from __future__ import annotations
 
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out
 
-from hw.link.register import StreamRegister
+from hw.blocks.ram import Ram
 from hw.plan.link import TRANSMIT_BYTES
 
 __all__ = ["CheckedToken", "CobsDecoder", "CobsEncoder", "Token"]
@@ -100,70 +99,79 @@ class CobsEncoder(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.ring = ring = Memory(shape=8, depth=TRANSMIT_BYTES, init=[])
-        write, read = ring.write_port(), ring.read_port()
+        m.submodules.ram = ram = Ram(width=8, pages=(TRANSMIT_BYTES,))
 
         # The block being built begins at `head` with a place for its code; its next byte
-        # goes to `free`. What lies before `head` may be sent.
+        # goes to `free`. Writes go through a register, and what lies before `ended`, which is
+        # `head` a step late, may be sent.
         head = Signal(range(TRANSMIT_BYTES))
+        ended = Signal.like(head)
         free = Signal(range(TRANSMIT_BYTES), init=1)
         sent = Signal(range(TRANSMIT_BYTES))
-        code = Signal(8)
+        code = Signal(8, init=1)  # of the block as it is: `free - head`
+        empty, nearly_full = Signal(init=1), Signal()  # code is 1, is FULL - 1
         after_full = Signal()
         room = Signal()
         token = self.i_stream.payload
-        m.d.comb += code.eq(free - head)
+        write_en, write_addr, write_data = Signal(), Signal.like(head), Signal(8)
         # A packet's end takes two places and one tells full from empty; a register, for
         # the clock's sake, is one step late.
-        m.d.sync += room.eq((sent - free)[: len(free)] >= 8)
+        m.d.sync += [
+            room.eq((sent - free)[: len(free)] >= 8),
+            ended.eq(head),
+            ram.write_en.eq(write_en),
+            ram.write_addr.eq(write_addr),
+            ram.write_data.eq(write_data),
+        ]
 
         def close() -> None:
             """The next block begins at ``free``."""
             m.d.sync += [head.eq(free), free.eq(free + 1)]
+            m.d.sync += [code.eq(1), empty.eq(1), nearly_full.eq(0)]
 
         with m.FSM(init="DELIMITER"):
             with m.State("DATA"):
                 m.d.comb += [
                     self.i_stream.ready.eq(room),
-                    write.en.eq(room & self.i_stream.valid),
+                    write_en.eq(room & self.i_stream.valid),
                 ]
                 with m.If(token.end | (token.data == 0)):
-                    m.d.comb += [write.addr.eq(head), write.data.eq(code)]
+                    m.d.comb += [write_addr.eq(head), write_data.eq(code)]
                 with m.Else():
-                    m.d.comb += [write.addr.eq(free), write.data.eq(token.data)]
+                    m.d.comb += [write_addr.eq(free), write_data.eq(token.data)]
                 with m.If(room & self.i_stream.valid):
                     m.d.sync += after_full.eq(0)
                     with m.If(token.end):
                         m.next = "DELIMITER"
                         # A full block that ends a packet needs no empty one behind it.
-                        with m.If(~(after_full & (code == 1))):
+                        with m.If(~(after_full & empty)):
                             close()
                     with m.Elif(token.data == 0):
                         close()
                     with m.Else():
-                        m.d.sync += free.eq(free + 1)
-                        with m.If(code == FULL - 1):
+                        m.d.sync += [free.eq(free + 1), code.eq(code + 1), empty.eq(0)]
+                        m.d.sync += nearly_full.eq(code == FULL - 2)
+                        with m.If(nearly_full):
                             m.next = "FULL"
             with m.State("FULL"):
-                m.d.comb += [write.addr.eq(head), write.data.eq(FULL), write.en.eq(1)]
+                m.d.comb += [write_addr.eq(head), write_data.eq(FULL), write_en.eq(1)]
                 m.d.sync += after_full.eq(1)
                 close()
                 m.next = "DATA"
             with m.State("DELIMITER"):
-                m.d.comb += [write.addr.eq(head), write.data.eq(0), write.en.eq(1)]
+                m.d.comb += [write_addr.eq(head), write_data.eq(0), write_en.eq(1)]
                 close()
                 m.next = "DATA"
 
-        m.submodules.register = register = StreamRegister(8)
-        connect(m, register.o_stream, wiring.flipped(self.o_stream))
-        given = register.i_stream
+        valid = Signal(ram.latency)
         m.d.comb += [
-            read.addr.eq(sent),
-            read.en.eq(~given.valid | given.ready),
-            given.payload.eq(read.data),
+            ram.read_addr.eq(sent),
+            ram.read_en.eq(~valid[-1] | self.o_stream.ready),
+            self.o_stream.valid.eq(valid[-1]),
+            self.o_stream.payload.eq(ram.read_data),
         ]
-        with m.If(read.en):
-            m.d.sync += given.valid.eq(sent != head)
-            with m.If(sent != head):
+        with m.If(ram.read_en):
+            m.d.sync += valid.eq(Cat(sent != ended, valid))
+            with m.If(sent != ended):
                 m.d.sync += sent.eq(sent + 1)
         return m

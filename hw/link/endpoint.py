@@ -9,9 +9,11 @@ from amaranth.lib.wiring import In, Out, connect
 
 from hw.blocks.width import WidthConverter
 from hw.link.buffer import FrameBuffer, Unpacker
-from hw.link.cobs import CobsDecoder, CobsEncoder
+from hw.link.cobs import CobsDecoder, CobsEncoder, Token
 from hw.link.crc import CrcAppender, CrcChecker
+from hw.link.discard import Discarder
 from hw.link.packets import Dispatcher, Responder, score_layout
+from hw.link.register import StreamBuffer, StreamRegister
 from hw.plan.link import LinkConfig
 from hw.plan.stream import WidthConfig
 from sw.protocol import Identity
@@ -22,8 +24,9 @@ __all__ = ["Endpoint"]
 class Endpoint(wiring.Component):
     """Packets of `sw.protocol` in and out, whole frames to the core, scores from it.
 
-    A RESET clears everything but the line itself: the frames and numbers held, the
-    answer being sent, and through ``core_reset`` the core.
+    A RESET clears everything but the line itself: the frames and numbers held, and the
+    answer being sent. A frame whose codes are on their way to the core goes there to its
+    end, and the scores of all frames in the core are dropped: so the core has no reset.
 
     Parameters
     ----------
@@ -43,8 +46,6 @@ class Endpoint(wiring.Component):
         Codes of the input, to the core.
     i_stream : In(stream.Signature(score_layout(score_bits)))
         Scores, from the core.
-    core_reset : Out(1)
-        Reset of the core, one cycle.
     """
 
     def __init__(self, *, config: LinkConfig, lanes: int, model_sha256: str) -> None:
@@ -58,7 +59,6 @@ class Endpoint(wiring.Component):
                 "o_bytes": Out(stream.Signature(8)),
                 "o_stream": Out(stream.Signature(lanes * config.code_bits)),
                 "i_stream": In(stream.Signature(score_layout(config.score_bits))),
-                "core_reset": Out(1),
             }
         )
 
@@ -81,43 +81,58 @@ class Endpoint(wiring.Component):
         connect(m, decoder.o_stream, checker.i_stream)
         connect(m, checker.o_stream, dispatcher.i_stream)
 
-        # What a RESET clears.
+        # What a RESET empties; the way of the codes to the core is not.
         reset = ResetInserter(dispatcher.reset)
-        buffer, numbers = FrameBuffer(config=config), SyncFIFO(width=16, depth=config.slots)
-        unpacker, responder = Unpacker(config=config), self._responder
-        appender, encoder = CrcAppender(), CobsEncoder()
-        m.submodules.buffer = reset(buffer)
+        numbers = SyncFIFO(width=16, depth=config.slots)
+        responder, appender, encoder = self._responder, CrcAppender(), CobsEncoder()
+        tokens = StreamBuffer(Token)
         m.submodules.numbers = reset(numbers)
-        m.submodules.unpacker = reset(unpacker)
         m.submodules.responder = reset(responder)
         m.submodules.appender = reset(appender)
+        m.submodules.tokens = reset(tokens)
         m.submodules.encoder = reset(encoder)
 
+        m.submodules.buffer = buffer = FrameBuffer(config=config)
+        m.submodules.discarder = discarder = Discarder(score_bits=config.score_bits)
         connect(m, dispatcher.o_frame, buffer.i_stream)
         connect(m, dispatcher.o_number, numbers.w_stream)
-        connect(m, buffer.o_stream, unpacker.i_stream)
-        beats = unpacker.o_stream
-        if unpacker.lanes != self._lanes:
-            width = WidthConverter(
-                config=WidthConfig(
-                    i_lanes=unpacker.lanes, o_lanes=self._lanes, lane_bits=config.code_bits
-                )
-            )
-            m.submodules.width = reset(width)
-            connect(m, beats, width.i_stream)
-            beats = width.o_stream
-        connect(m, beats, wiring.flipped(self.o_stream))
         m.d.comb += [
             dispatcher.room.eq(~buffer.full & numbers.w_rdy),
             buffer.commit.eq(dispatcher.commit),
             buffer.rollback.eq(dispatcher.rollback),
+            buffer.clear.eq(dispatcher.reset),
+            buffer.hold.eq(discarder.full),
+            discarder.begins.eq(buffer.begins),
+            discarder.clear.eq(dispatcher.reset),
             responder.counts.eq(dispatcher.counts),
-            self.core_reset.eq(dispatcher.reset),
         ]
+        self._to_core(m, buffer)
+        m.submodules.scores = scores = StreamRegister(score_layout(config.score_bits))
+        connect(m, wiring.flipped(self.i_stream), scores.i_stream)
+        connect(m, scores.o_stream, discarder.i_stream)
+        connect(m, discarder.o_stream, responder.i_scores)
         connect(m, dispatcher.o_answer, responder.i_answer)
         connect(m, numbers.r_stream, responder.i_number)
-        connect(m, wiring.flipped(self.i_stream), responder.i_scores)
         connect(m, responder.o_stream, appender.i_stream)
-        connect(m, appender.o_stream, encoder.i_stream)
+        connect(m, appender.o_stream, tokens.i_stream)
+        connect(m, tokens.o_stream, encoder.i_stream)
         connect(m, encoder.o_stream, wiring.flipped(self.o_bytes))
         return m
+
+    def _to_core(self, m: Module, buffer: FrameBuffer) -> None:
+        """From the frame buffer's bytes to the core's beats, cut off from its ready."""
+        config = self._config
+        m.submodules.unpacker = unpacker = Unpacker(config=config)
+        m.submodules.front = front = StreamBuffer(self._lanes * config.code_bits)
+        connect(m, buffer.o_stream, unpacker.i_stream)
+        beats = unpacker.o_stream
+        if unpacker.lanes != self._lanes:
+            m.submodules.width = width = WidthConverter(
+                config=WidthConfig(
+                    i_lanes=unpacker.lanes, o_lanes=self._lanes, lane_bits=config.code_bits
+                )
+            )
+            connect(m, beats, width.i_stream)
+            beats = width.o_stream
+        connect(m, beats, front.i_stream)
+        connect(m, front.o_stream, wiring.flipped(self.o_stream))

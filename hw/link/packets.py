@@ -70,6 +70,7 @@ class Dispatcher(wiring.Component):
 
     def __init__(self, *, config: LinkConfig) -> None:
         self._config = config
+        self._lost = Signal()  # an answer found another waiting
         super().__init__(
             {
                 "i_stream": In(stream.Signature(CheckedToken)),
@@ -98,15 +99,20 @@ class Dispatcher(wiring.Component):
         is_frame = Signal()
         token = self.i_stream.payload
 
+        # What `kind` says, a step late: it is there before the packet's end can be.
+        is_ours, for_frame, is_request, for_reset = (Signal() for _ in range(4))
+        requests = (Command.HELLO, Command.RESET, Command.STATS)
+        m.d.sync += [
+            is_ours.eq(kind[4:] == VERSION),
+            for_frame.eq(kind[:4] == Command.FRAME),
+            is_request.eq(kind[:4].matches(*requests)),
+            for_reset.eq(kind[:4] == Command.RESET),
+        ]
         m.d.comb += [
             self.i_stream.ready.eq(1),
             self.o_frame.payload.eq(token.data),
             self.o_frame.valid.eq(
-                self.i_stream.valid
-                & ~token.end
-                & in_body
-                & admitted
-                & (kind == (VERSION << 4 | Command.FRAME))
+                self.i_stream.valid & ~token.end & in_body & admitted & for_frame & is_ours
             ),
         ]
         m.d.sync += verdict.eq(self.i_stream.valid & token.end)
@@ -145,32 +151,31 @@ class Dispatcher(wiring.Component):
             m.d.comb += [answers.eq(1), answer.command.eq(Command.ERROR), answer.code.eq(code)]
 
         with m.If(verdict & ~bad):
-            with m.If(kind[4:] != VERSION):
+            with m.If(~is_ours):
                 refuse(ErrorCode.VERSION)
-            with m.Else(), m.Switch(kind[:4]):
-                with m.Case(Command.FRAME):
-                    with m.If(~is_frame):
-                        refuse(ErrorCode.LENGTH)
-                    with m.Elif(admitted):
-                        m.d.comb += accept.eq(1)
-                    with m.Else():
-                        refuse(ErrorCode.BUSY)
-                        m.d.comb += overrun.eq(1)
-                with m.Case(Command.HELLO, Command.RESET, Command.STATS):
-                    with m.If(is_bare):
-                        m.d.comb += [answers.eq(1), answer.command.eq(kind[:4] | 8)]
-                    with m.Else():
-                        refuse(ErrorCode.LENGTH)
-                with m.Default():
-                    refuse(ErrorCode.COMMAND)
-        self._keep(m, answer, answers, overrun, accept, verdict & bad)
+            with m.Elif(for_frame):
+                with m.If(~is_frame):
+                    refuse(ErrorCode.LENGTH)
+                with m.Elif(admitted):
+                    m.d.comb += accept.eq(1)
+                with m.Else():
+                    refuse(ErrorCode.BUSY)
+                    m.d.comb += overrun.eq(1)
+            with m.Elif(is_request):
+                with m.If(is_bare):
+                    m.d.comb += [answers.eq(1), answer.command.eq(kind[:4] | 8)]
+                with m.Else():
+                    refuse(ErrorCode.LENGTH)
+            with m.Else():
+                refuse(ErrorCode.COMMAND)
+        resets = verdict & ~bad & is_ours & for_reset & is_bare
+        self._keep(m, answer, answers, resets)
+        self._count(m, verdict & bad, overrun, accept)
         return m
 
-    def _keep(self, m: Module, answer, answers, overrun, accept, bad) -> None:
-        """The answer that waits, and the counters."""
+    def _keep(self, m: Module, answer, answers, resets) -> None:
+        """The answer that waits."""
         pending, waiting = Signal(), Signal()
-        counts = self.counts
-        resets = answers & (answer.command == Command.WAS_RESET)
         m.d.comb += [
             self.o_answer.valid.eq(pending & ~self.reset),
             waiting.eq(pending & ~(self.o_answer.ready & ~self.reset)),
@@ -180,14 +185,22 @@ class Dispatcher(wiring.Component):
             m.d.sync += [self.o_answer.payload.eq(answer), pending.eq(1)]
         with m.Elif(~waiting):
             m.d.sync += pending.eq(0)
-        with m.If(resets):
+        m.d.sync += self._lost.eq(answers & waiting)
+
+    def _count(self, m: Module, bad, overrun, accept) -> None:
+        """The counters, a step behind the events: no packet is so short that it could tell."""
+        counts = self.counts
+        events = {name: Signal(name=f"event_{name}") for name in Counts.members}
+        m.d.sync += [
+            events["bad_packets"].eq(bad),
+            events["overruns"].eq(overrun),
+            events["frames_in"].eq(accept),
+        ]
+        for name, event in events.items():
+            with m.If(event | (self._lost if name == "overruns" else 0)):
+                m.d.sync += counts[name].eq(counts[name] + 1)
+        with m.If(self.reset):
             m.d.sync += counts.eq(0)
-        with m.Else():
-            m.d.sync += [
-                counts.bad_packets.eq(counts.bad_packets + bad),
-                counts.overruns.eq(counts.overruns + (overrun | (answers & waiting))),
-                counts.frames_in.eq(counts.frames_in + accept),
-            ]
 
 
 class Responder(wiring.Component):
@@ -247,7 +260,8 @@ class Responder(wiring.Component):
             m.d.sync += [self.o_stream.valid.eq(0), token.end.eq(0)]
 
         frames_out = Signal(16)
-        reported = self._reported(m, position, frames_out)
+        fetch = Signal()
+        reported, is_last_report = self._report(m, fetch, position, frames_out)
         wide = Signal(signed(8 * self._config.score_bytes))
         byte = Signal(range(self._config.score_bytes))
         m.d.comb += wide.eq(self.i_scores.payload.data)
@@ -282,10 +296,10 @@ class Responder(wiring.Component):
                         m.next = "SCORES"
                     with m.Case(Command.IDENTITY):
                         m.d.sync += position.eq(0)
-                        m.next = "REPORT"
+                        m.next = "FETCH"
                     with m.Case(Command.COUNTERS):
                         m.d.sync += position.eq(IDENTITY_BYTES)
-                        m.next = "REPORT"
+                        m.next = "FETCH"
                     with m.Case(Command.ERROR):
                         m.next = "CODE"
                     with m.Default():
@@ -300,10 +314,16 @@ class Responder(wiring.Component):
                     with m.If(self.i_scores.payload.last):
                         m.d.sync += frames_out.eq(frames_out + 1)
                         m.next = "END"
+            with m.State("FETCH"):
+                m.d.comb += fetch.eq(1)
+                m.next = "PICK"
+            with m.State("PICK"):
+                m.next = "REPORT"
             with m.State("REPORT"), m.If(free):
                 put(reported)
                 m.d.sync += position.eq(position + 1)
-                with m.If(position == IDENTITY_BYTES + COUNTERS_BYTES - 1):
+                m.next = "FETCH"
+                with m.If(is_last_report):
                     m.next = "END"
             with m.State("CODE"), m.If(free):
                 put(current.code)
@@ -313,18 +333,24 @@ class Responder(wiring.Component):
                 m.next = "IDLE"
         return m
 
-    def _reported(self, m: Module, position: Signal, frames_out: Signal) -> Signal:
-        """Byte ``position`` of identity and counters."""
+    def _report(
+        self, m: Module, fetch: Signal, position: Signal, frames_out: Signal
+    ) -> tuple[Signal, Signal]:
+        """Byte ``position`` of identity and counters, two cycles after ``fetch``, and its end."""
         counters = [self.counts[name] for name in ("bad_packets", "overruns", "frames_in")]
-        counter = Array([*counters, frames_out])[(position - IDENTITY_BYTES)[1:3]]
-        is_high = position[0]
         assert IDENTITY_BYTES % 2 == 0, "counters begin at an even position"
-        reported = Signal(8)
-        kept = Signal(8)
-        m.d.comb += reported.eq(Array([Const(byte, 8) for byte in self._identity.pack()])[position])
-        with m.If(position >= IDENTITY_BYTES):
-            # A counter may move between its two bytes: the upper is kept from the lower's time.
-            m.d.comb += reported.eq(Mux(is_high, kept, counter[:8]))
-            with m.If(~is_high):
-                m.d.sync += kept.eq(counter[8:])
-        return reported
+        constant, counter, report = Signal(8), Signal(16), Signal(8)
+        is_counter, is_last = Signal(), Signal()
+        with m.If(fetch):
+            m.d.sync += [
+                constant.eq(Array([Const(byte, 8) for byte in self._identity.pack()])[position]),
+                is_counter.eq(position >= IDENTITY_BYTES),
+                is_last.eq(position == IDENTITY_BYTES + COUNTERS_BYTES - 1),
+            ]
+        # A counter may move between its two bytes: both are of the lower's time.
+        with m.If(fetch & ~position[0]):
+            index = (position - IDENTITY_BYTES)[1:3]
+            m.d.sync += counter.eq(Array([*counters, frames_out])[index])
+        byte = Mux(position[0], counter[8:], counter[:8])
+        m.d.sync += report.eq(Mux(is_counter, byte, constant))
+        return report, is_last

@@ -1,18 +1,18 @@
-"""A register in a stream."""
+"""Registers in a stream."""
 
 from __future__ import annotations
 
-from amaranth import Module
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["StreamRegister"]
+__all__ = ["StreamBuffer", "StreamRegister"]
 
 
 class StreamRegister(wiring.Component):
-    """One place, between a block RAM and what is behind it: its output alone takes 5.8 ns.
+    """One place: breaks the path of payload and valid.
 
-    Latency 1 cycle, a beat a cycle.
+    Latency 1 cycle, a beat a cycle. A reset empties it; the payload has none.
 
     Parameters
     ----------
@@ -26,13 +26,63 @@ class StreamRegister(wiring.Component):
     """
 
     def __init__(self, shape) -> None:
+        self._shape = shape
         signature = stream.Signature(shape)
         super().__init__({"i_stream": In(signature), "o_stream": Out(signature)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
         i_stream, o_stream = self.i_stream, self.o_stream
-        m.d.comb += i_stream.ready.eq(~o_stream.valid | o_stream.ready)
+        payload = Signal(self._shape, reset_less=True)
+        m.d.comb += [
+            i_stream.ready.eq(~o_stream.valid | o_stream.ready),
+            o_stream.payload.eq(payload),
+        ]
         with m.If(i_stream.ready):
-            m.d.sync += [o_stream.valid.eq(i_stream.valid), o_stream.payload.eq(i_stream.payload)]
+            m.d.sync += [o_stream.valid.eq(i_stream.valid), payload.eq(i_stream.payload)]
+        return m
+
+
+class StreamBuffer(wiring.Component):
+    """Two places: breaks the path of ready too, which is a register here.
+
+    Latency 1 cycle, a beat a cycle. A reset empties it; the payloads have none.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Of the payload.
+
+    Members
+    -------
+    i_stream : In(stream.Signature(shape))
+    o_stream : Out(stream.Signature(shape))
+    """
+
+    def __init__(self, shape) -> None:
+        self._shape = shape
+        signature = stream.Signature(shape)
+        super().__init__({"i_stream": In(signature), "o_stream": Out(signature)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        i_stream, o_stream = self.i_stream, self.o_stream
+        front, spare = (Signal(self._shape, reset_less=True, name=n) for n in ("front", "spare"))
+        waits = Signal()  # `spare` holds what could not move on
+        moves = Signal()
+        m.d.comb += [
+            i_stream.ready.eq(~waits),
+            moves.eq(~o_stream.valid | o_stream.ready),
+            o_stream.payload.eq(front),
+        ]
+        with m.If(moves):
+            m.d.sync += [
+                o_stream.valid.eq(i_stream.valid | waits),
+                front.eq(Mux(waits, spare, i_stream.payload)),
+                waits.eq(0),
+            ]
+        with m.Elif(i_stream.valid & i_stream.ready):
+            m.d.sync += waits.eq(1)
+        with m.If(i_stream.ready):
+            m.d.sync += spare.eq(i_stream.payload)
         return m

@@ -114,15 +114,13 @@ class UartTransmitter(wiring.Component):
         bits = Signal(range(10))
         shift = Signal(9, init=0x1FF)
         busy = Signal()
-        last = Signal()
-        m.d.comb += [
-            self.tx.eq(shift[0]),
-            last.eq((bits == 0) & (timer == 0)),
-            self.i_stream.ready.eq(~busy | last),
-        ]
+        # Found a cycle ahead, and so registers: `timer` is 0, and `bits` too.
+        elapsed, last = Signal(), Signal()
+        m.d.comb += [self.tx.eq(shift[0]), self.i_stream.ready.eq(~busy | last)]
+        m.d.sync += [elapsed.eq(timer == 1), last.eq((timer == 1) & (bits == 0))]
         with m.If(busy):
             m.d.sync += timer.eq(timer - 1)
-            with m.If(timer == 0):
+            with m.If(elapsed):
                 m.d.sync += [
                     timer.eq(self._divisor - 1),
                     bits.eq(bits - 1),

@@ -24,6 +24,9 @@ SLOT_BYTES = 4096
 #: Ring of the COBS encoder: a block is 255 bytes, and must fit beside the one being sent.
 TRANSMIT_BYTES = 512
 
+#: Depths in bytes at which a block RAM, or 2, 4 or 8 of them side by side, are full.
+PAGE_DEPTHS = (16_384, 8_192, 4_096, 2_048)
+
 #: Highest error of the UART's bit clock. With a far end that is as far off on the other
 #: side, the stop bit is still sampled 0.1 bits from its edge.
 MAX_BAUD_ERROR = 0.02
@@ -116,6 +119,26 @@ class LinkConfig:
     def buffer_bytes(self) -> int:
         """Block RAM for frames, in bytes. `TRANSMIT_BYTES` are needed besides."""
         return self.slots * self.frame_bytes
+
+    @property
+    def buffer_pages(self) -> tuple[int, ...]:
+        """Depths of the pages of that block RAM; together `buffer_blocks` blocks.
+
+        Whole pages, from the deepest, so that few have to be selected from; what is left
+        takes a page of its own, 1 or 2 blocks.
+        """
+        pages, left = [], self.buffer_bytes
+        while left:
+            full = (depth for depth in PAGE_DEPTHS if depth <= left)
+            depth = left if left <= 2 * PAGE_DEPTHS[-1] else next(full)
+            pages.append(depth)
+            left -= depth
+        return tuple(pages)
+
+    @property
+    def buffer_blocks(self) -> int:
+        """Block RAMs of 2,048 bytes for frames."""
+        return -(-self.buffer_bytes // PAGE_DEPTHS[-1])
 
 
 def uart_divisor(*, clock_hz: float, baud: int) -> int:

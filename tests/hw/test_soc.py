@@ -98,3 +98,24 @@ def test_slots(elements, code_bits, slots):
     config = LinkConfig(elements=elements, code_bits=code_bits, scores=10, score_bits=16)
     assert config.slots == slots
     assert config.buffer_bytes == slots * config.frame_bytes
+
+
+@pytest.mark.parametrize(
+    ("elements", "pages", "blocks"),
+    [
+        (784, (3920,), 2),
+        (12, (192,), 1),
+        (3072, (4096, 2048), 3),
+        (2200, (4096, 304), 3),
+        (9000, (16384, 1616), 9),
+        (150_528, (*(16384,) * 18, 4096, 2048), 147),
+    ],
+)
+def test_pages_of_the_frame_buffer(elements, pages, blocks):
+    config = LinkConfig(elements=elements, code_bits=8, scores=10, score_bits=16)
+    assert config.buffer_pages == pages
+    assert sum(pages) == config.buffer_bytes
+    assert config.buffer_blocks == blocks
+    # A block RAM is 2,048 words of 8 bits, 4,096 of 4, 8,192 of 2 or 16,384 of 1.
+    side_by_side = [next(n for n in (1, 2, 4, 8) if depth <= 2048 * n) for depth in pages]
+    assert sum(side_by_side) == blocks

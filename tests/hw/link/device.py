@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from amaranth import Module, ResetInserter, Signal, signed
+from amaranth import Module, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 from amaranth.sim import Simulator
@@ -72,7 +72,7 @@ class Device(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.endpoint = self.endpoint
-        m.submodules.core = ResetInserter(self.endpoint.core_reset)(self._core)
+        m.submodules.core = self._core
         connect(m, wiring.flipped(self.i_bytes), self.endpoint.i_bytes)
         connect(m, self.endpoint.o_bytes, wiring.flipped(self.o_bytes))
         connect(m, self.endpoint.o_stream, self._core.i_stream)

@@ -19,12 +19,12 @@ def config(elements: int, code_bits: int) -> LinkConfig:
     return LinkConfig(elements=elements, code_bits=code_bits, scores=1, score_bits=8)
 
 
-@pytest.mark.parametrize("frame_bytes", [1, 2, 7, 600])
+@pytest.mark.parametrize("frame_bytes", [1, 2, 7, 600, 2200])
 @pytest.mark.parametrize("o_stall", [0.0, 0.5])
 def test_buffer_gives_committed_frames_only(rng, frame_bytes, o_stall):
     block = FrameBuffer(config=config(frame_bytes, 8))
     expected, received = [], []
-    rounds = 8 if frame_bytes > 100 else 60
+    rounds = {600: 8, 2200: 3}.get(frame_bytes, 60)
 
     async def writer(ctx):
         for _ in range(rounds):
@@ -63,6 +63,58 @@ def test_buffer_gives_committed_frames_only(rng, frame_bytes, o_stall):
     simulator.add_testbench(reader, background=True)
     simulator.run()
     assert received == expected
+
+
+@pytest.mark.parametrize("frame_bytes", [1, 2, 7, 100])
+def test_clear_leaves_the_frame_that_is_being_read(rng, frame_bytes):
+    """Whole frames come out, and none that was committed before a clear and not begun."""
+    block = FrameBuffer(config=config(frame_bytes, 8))
+    begun: list[bytes] = []
+    waiting: list[bytes] = []
+    received = bytearray()
+
+    def follow(ctx):
+        if ctx.get(block.begins):
+            begun.append(waiting.pop(0))
+        if ctx.get(block.o_stream.valid) and ctx.get(block.o_stream.ready):
+            received.append(ctx.get(block.o_stream.payload.data))
+
+    async def cycle(ctx):
+        ctx.set(block.o_stream.ready, rng.random() < 0.4)
+        ctx.set(block.hold, rng.random() < 0.1)
+        follow(ctx)
+        await ctx.tick()
+
+    async def bench(ctx):
+        for _ in range(150 if frame_bytes < 100 else 60):
+            while ctx.get(block.full):
+                await cycle(ctx)
+            frame = rng.bytes(frame_bytes)
+            sent = frame[: frame_bytes if rng.random() < 0.8 else int(rng.integers(frame_bytes))]
+            for byte in sent:
+                ctx.set(block.i_stream.payload, byte)
+                ctx.set(block.i_stream.valid, 1)
+                await cycle(ctx)
+            ctx.set(block.i_stream.valid, 0)
+            choice = rng.random()
+            keeps = sent == frame and choice < 0.8
+            done = block.clear if choice < 0.2 else block.commit if keeps else block.rollback
+            if choice < 0.2:
+                waiting.clear()
+            ctx.set(done, 1)
+            await cycle(ctx)
+            ctx.set(done, 0)
+            if done is block.commit:
+                waiting.append(frame)
+        for _ in range(40 * frame_bytes + 400):
+            await cycle(ctx)
+
+    simulator = Simulator(block)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert bytes(received) == b"".join(begun) and not waiting
+    assert len(begun) > 10
 
 
 def test_buffer_is_full_when_every_slot_is(rng):
