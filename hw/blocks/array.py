@@ -11,6 +11,7 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
+from hw.blocks.constant_rows import ConstantRows
 from hw.blocks.pe import PE
 from hw.blocks.threshold import StartValues, ThresholdAddress, ThresholdUnit
 from hw.blocks.weights import WeightMemory
@@ -93,6 +94,9 @@ class SystolicArray(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
+        if config.weight_memory == "logic":
+            self._constant_rows(m)
+            return m
         hops = config.hops
         accept, later_beat, last_beat, address = self._schedule(m)
 
@@ -152,6 +156,28 @@ class SystolicArray(wiring.Component):
             elif hop % config.segment == config.segment - 1:
                 words = [[self._gather(m, f"{hop}_{i}", complete, w)] for i, w in enumerate(words)]
         return m
+
+    def _constant_rows(self, m: Module) -> None:
+        """All rows at once, a pixel of each column a cycle."""
+        config = self.config
+        accept, *_ = self._schedule(m)
+        complete = _delays(m, accept, config.code_cycles + 1, name="valid")[-1]
+        words = []
+        for column in range(config.columns):
+            m.submodules[f"rows_{column}"] = rows = ConstantRows(
+                config=config,
+                column=column,
+                weights=self.weights,
+                thresholds=self.thresholds if config.thresholds is not None else None,
+                inverted=self.inverted if config.thresholds is not None else None,
+            )
+            width = len(rows.codes)
+            m.d.comb += [
+                rows.codes.eq(self.i_stream.payload.word_select(column, width)),
+                rows.valid.eq(accept),
+            ]
+            words.append(rows.word)
+        self._write(m, complete, Cat(*words))
 
     def _codes_of(self, column: int, hop: int, codes: list[Value]) -> Value:
         """What the PEs of a hop take: each lane as late as the match sum wants it."""

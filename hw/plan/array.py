@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from hw.plan.constant import sum_cycles
 from hw.plan.match_sum import MatchSumConfig, require_positive
 from sw.errors import PlanError
 
@@ -292,8 +293,11 @@ class ArrayConfig:
 
     @property
     def hops(self) -> int:
-        """Groups of rows, each one register behind the one before it."""
-        return self.rows // self.rows_per_hop
+        """Groups of rows, each one register behind the one before it.
+
+        Weights as logic make one group of all rows, which share their sums.
+        """
+        return 1 if self.weight_memory == "logic" else self.rows // self.rows_per_hop
 
     @property
     def match_sum(self) -> MatchSumConfig:
@@ -320,7 +324,12 @@ class ArrayConfig:
 
     @property
     def result_cycles(self) -> int:
-        """Cycles from a fold's last beat to row 0's matches, see steps 1 and 2 above."""
+        """Cycles from a fold's last beat to row 0's matches, see steps 1 and 2 above.
+
+        With weights as logic: a register, the sums, and another, behind the comparison.
+        """
+        if self.weight_memory == "logic":
+            return 1 + sum_cycles(self.rows, self.simd, self.lane_bits) + 1
         return self.weights.latency_cycles + self.match_sum.latency_cycles + 1
 
     @property
