@@ -37,7 +37,7 @@ from dataclasses import dataclass
 from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
 
 from hw.fabric import family_of
-from hw.plan.carry import chains
+from hw.plan.carry import LONGEST_CHAIN, chains
 
 __all__ = ["Choice", "Lanes", "add_fields"]
 
@@ -92,6 +92,7 @@ def add_fields(
     right: Sequence[Lanes],
     rider: Lanes | None = None,
     carry_out: bool = True,
+    longest: int = LONGEST_CHAIN,
 ) -> list[Value]:
     """Sums ``left + right + rider`` of each field.
 
@@ -107,6 +108,8 @@ def add_fields(
     rider : Lanes or None
     carry_out : bool
         False, of a single field: its sum has no more bits than its operands.
+    longest : int
+        See `hw.plan.carry.chains`.
 
     Returns
     -------
@@ -117,7 +120,7 @@ def add_fields(
     if not carry_out:
         assert len(bits) == 1, "fields need boundaries"
     if family_of(platform) == "ecp5":
-        return _on_chains(m, name, bits, left, right, rider, carry_out)
+        return _on_chains(m, name, bits, left, right, rider, carry_out, longest)
     count = max(bits)
     left_bits = [bit.value() for bit in left[:count]]
     right_bits = [bit.value() for bit in right[:count]]
@@ -154,11 +157,12 @@ def _on_chains(
     right: Sequence[Lanes],
     rider: Lanes | None,
     carry_out: bool,
+    longest: int,
 ) -> list[Value]:
     """The sums on CCU2Cs."""
     zero = Const(0, 1)
     planes: list[list[Value]] = [[zero] * len(bits) for _ in range(max(bits) + carry_out)]
-    for number, fields in enumerate(chains(bits)):
+    for number, fields in enumerate(chains(bits, longest)):
         sites: list[_Site] = []
         for field in fields:
             sites.append(_boundary(rider.site(field) if rider is not None else None))

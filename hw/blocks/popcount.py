@@ -69,6 +69,7 @@ class MatchSum(wiring.Component):
                 left=left,
                 right=right,
                 rider=self._rider(m, number, level),
+                longest=level.longest_chain,
             )
             numbers = self._numbers(m, number, level, sums, rest)
             half = len(level.maxima) // 2

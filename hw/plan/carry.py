@@ -2,7 +2,7 @@
 
 A field adds two numbers of k bits in k + 1 sites: its boundary, where its rider comes
 in, and one a bit; the next boundary takes its highest bit. Fields stand in order on
-chains of about `LONGEST_CHAIN` sites. The last field of a chain needs a boundary too,
+chains of about ``longest`` sites. The last field of a chain needs a boundary too,
 and sites come in pairs.
 """
 
@@ -10,23 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["LONGEST_CHAIN", "chain_sites", "chains"]
+__all__ = ["LONGEST_CHAIN", "SHORT_CHAIN", "chain_sites", "chains"]
 
-#: A longer chain would be slow from end to end.
+#: Sites of a chain that has a cycle to itself; a longer one would be slow from end to end.
 LONGEST_CHAIN = 48
 
+#: Sites of a chain in front of which, or behind which, another one stands in the same cycle.
+SHORT_CHAIN = 16
 
-def chains(bits: Sequence[int]) -> list[range]:
+
+def chains(bits: Sequence[int], longest: int = LONGEST_CHAIN) -> list[range]:
     """Fields of each chain, for fields of operands of ``bits``."""
-    count = -(-(sum(bits) + len(bits)) // LONGEST_CHAIN)
+    count = -(-(sum(bits) + len(bits)) // longest)
     each = -(-len(bits) // count)
     return [range(at, min(at + each, len(bits))) for at in range(0, len(bits), each)]
 
 
-def chain_sites(bits: Sequence[int]) -> int:
+def chain_sites(bits: Sequence[int], longest: int = LONGEST_CHAIN) -> int:
     """LUT sites of all those chains."""
     sites = 0
-    for fields in chains(bits):
+    for fields in chains(bits, longest):
         needed = sum(bits[field] + 1 for field in fields) + 1
         sites += needed + needed % 2
     return sites

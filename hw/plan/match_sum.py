@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from hw.plan.carry import LONGEST_CHAIN, SHORT_CHAIN
 from sw.errors import PlanError
 
 __all__ = ["AddLevel", "MatchSumConfig", "require_positive"]
@@ -52,6 +53,8 @@ class AddLevel:
         Registers between the lanes and this level.
     registered : bool
         Whether its numbers are registered.
+    longest_chain : int
+        Sites of its carry chains, about; see `hw.plan.carry`.
     maxima : tuple of int
         Greatest value of each number after this level.
     """
@@ -60,6 +63,7 @@ class AddLevel:
     riders: range
     delay: int
     registered: bool
+    longest_chain: int
     maxima: tuple[int, ...]
 
 
@@ -105,7 +109,7 @@ class MatchSumConfig:
         ridden = riders(groups)
         maxima = [top * (1 + (groups + g < self.simd)) + (g < len(ridden)) for g in range(groups)]
         bits = (self.lane_bits,) * groups
-        levels, delay = [], 0
+        levels, delay, alone = [], 0, True
         for number in range(1, count + 1):
             registered = (number - 1) % self.pipeline == 0 or number == count
             levels.append(
@@ -114,10 +118,12 @@ class MatchSumConfig:
                     riders=ridden,
                     delay=delay,
                     registered=registered,
+                    longest_chain=LONGEST_CHAIN if registered and alone else SHORT_CHAIN,
                     maxima=tuple(maxima),
                 )
             )
             delay += registered
+            alone = registered
             half = len(maxima) // 2
             ridden = riders(half)
             pairs = list(zip(maxima[:half], maxima[half : 2 * half], strict=True))
