@@ -11,11 +11,13 @@ import numpy as np
 from amaranth.lib import wiring
 
 from hw.blocks.array import SystolicArray
+from hw.blocks.columns import ColumnOrder
 from hw.blocks.head import Head
 from hw.blocks.line_buffer import LineBuffer
 from hw.blocks.pool import Pool
 from hw.blocks.width import WidthConverter
 from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.columns import ColumnOrderConfig
 from hw.plan.line_buffer import LineBufferConfig
 from hw.plan.stream import HeadConfig, PoolConfig, WidthConfig
 
@@ -45,6 +47,8 @@ class Case:
             return Head(config=config, constants=rng.integers(-1000, 1000, config.elements))
         if isinstance(config, LineBufferConfig):
             return LineBuffer(config=config)
+        if isinstance(config, ColumnOrderConfig):
+            return ColumnOrder(config=config)
         assert isinstance(config, WidthConfig)
         return WidthConverter(config=config)
 
@@ -129,6 +133,14 @@ def _width(i_lanes: int, o_lanes: int, lane_bits: int) -> Case:
     return Case(name=name, block="WidthConverter", config=config)
 
 
+def _order(columns: int, lanes: int, neuron_folds: int, lane_bits: int = 1) -> Case:
+    config = ColumnOrderConfig(
+        columns=columns, lanes=lanes, lane_bits=lane_bits, neuron_folds=neuron_folds
+    )
+    name = f"columns {columns}, {lanes} lanes of {lane_bits} bits, {neuron_folds} folds"
+    return Case(name=name, block="ColumnOrder", config=config)
+
+
 def _head(name: str, **options: Any) -> Case:
     config = HeadConfig(**{"elements": 10, "match_bits": 9, "step": 2, "score_bits": 16, **options})
     return Case(name=f"head {name}", block="Head", config=config)
@@ -170,6 +182,11 @@ CASES: tuple[Case, ...] = (
     _lines("28x28x1, 3 lanes of 8 bits, parallel", 28, 1, 3, lane_bits=8, repeats=4),
     _lines("32x32x3, 9 lanes of 8 bits, parallel", 32, 3, 9, lane_bits=8, repeats=4, **_NO_BORDER),
     _lines("14x14x8, 72 lanes, parallel", 14, 8, 72),
+    _lines("28x28x16, 144 lanes, parallel", 28, 16, 144),
+    _lines("28x28x16, 16 lanes, 2 times, 2 columns", 28, 16, 16, repeats=2, columns=2),
+    _lines("28x28x16, 16 lanes, 2 times, 4 columns", 28, 16, 16, repeats=2, columns=4),
+    _lines("14x14x64, 32 lanes, 2 columns", 14, 64, 32, columns=2),
+    _lines("30x30x64, 64 lanes, 4 columns, no border", 30, 64, 64, columns=4, **_NO_BORDER),
     _lines("1x1x256, 32 lanes, 4 times", 1, 256, 32, kernel=(1, 1), repeats=4, **_NO_BORDER),
     _pool("28x28x32, 8 lanes", 28, 32, 8, 1),
     _pool("28x28x32, 32 lanes", 28, 32, 32, 1),
@@ -178,6 +195,11 @@ CASES: tuple[Case, ...] = (
     _width(32, 8, 1),
     _width(24, 16, 1),
     _width(4, 16, 2),
+    _order(2, 16, 1),
+    _order(2, 16, 4),
+    _order(4, 16, 4),
+    _order(2, 32, 16),
+    _order(3, 16, 8, 2),
     _head("1 lane", lanes=1),
     _head("2 lanes, argmax", lanes=2, kind="argmax"),
     _head("10 lanes", lanes=10),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from hw.plan.line_buffer import at_least
+from hw.plan.line_buffer import at_least, lut_or_block
 
 __all__ = ["ColumnOrderConfig"]
 
@@ -54,10 +55,20 @@ class ColumnOrderConfig:
 
     @property
     def depth(self) -> int:
-        """Words of each column's memory, two groups of them; 0 where a register does."""
+        """Words of each column's memory, room for two groups; 0 where a register does."""
         if self.columns == 1 or self.neuron_folds == 1:
             return 0
-        return 2 * self.neuron_folds
+        return 2 << (self.neuron_folds - 1).bit_length()
+
+    @property
+    def memory(self) -> Literal["lut", "block"]:
+        """What the memories are made of."""
+        return lut_or_block(self.depth, self.lanes * self.lane_bits)
+
+    @property
+    def read_cycles(self) -> int:
+        """Registers of a memory: block RAM has two."""
+        return 2 if self.memory == "block" else 0
 
     def cycles(self, pixels: int) -> int:
         """Cycles for a frame of ``pixels``, a multiple of the columns."""
@@ -67,4 +78,4 @@ class ColumnOrderConfig:
     def latency_cycles(self) -> int:
         if self.columns == 1:
             return 0
-        return 1 if self.neuron_folds == 1 else 2
+        return 1 if self.neuron_folds == 1 else 2 + self.read_cycles

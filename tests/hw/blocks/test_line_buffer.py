@@ -195,7 +195,8 @@ def test_a_dense_layer_of_one_fold_is_wires(rng: np.random.Generator) -> None:
 
 
 def test_columns_take_the_place_of_wires(rng: np.random.Generator) -> None:
-    config = LineBufferConfig(**(WIRE | {"columns": 2}))
+    two: dict[str, Any] = {"columns": 2}
+    config = LineBufferConfig(**(WIRE | two))
     assert config.mode == "serial"
     measure(config, rng)
 
