@@ -110,6 +110,17 @@ class Board:
     flash_variable: str
     flash_install: str
 
+    def fastest_clock_mhz(self, limit_mhz: float) -> float:
+        """The fastest clock of whole MHz up to a limit, as near as the board makes it."""
+        for mhz in range(int(limit_mhz), 0, -1):
+            clock_hz = self.clock_plan(mhz).hz
+            if clock_hz <= limit_mhz * 1e6:
+                return clock_hz / 1e6
+        raise PlanError(
+            f"The {self.title} makes no clock of {limit_mhz:g} MHz or less",
+            "Ask for a faster one with --clock",
+        )
+
     def baud(self, clock_hz: int) -> int:
         """The best rate of the UART bridge that a whole divider of the clock meets.
 

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import dataclass
 
 import boards
-from hw.plan.plan import Candidate, Plan, make_plan
+from hw.plan.clock import CLOCK_SHARE
+from hw.plan.plan import Candidate, Clock, Plan, make_plan
 from sw.model import Model
 
 __all__ = ["Planned", "add_plan_arguments", "planned"]
@@ -29,7 +30,11 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", default="ulx3s", help=f"one of {names} (default ulx3s)")
     parser.add_argument("--size", help="size of the board's FPGA (default: its largest)")
     parser.add_argument(
-        "--clock", type=float, metavar="MHZ", help="clock to reach (default: the board's own)"
+        "--clock",
+        type=_clock,
+        metavar="MHZ",
+        help="clock to reach, or auto: the fastest of the board's that the plan's predicted Fmax "
+        f"leaves {100 - 100 * CLOCK_SHARE:.0f} %% of room (default auto)",
     )
     parser.add_argument(
         "--fps",
@@ -45,6 +50,10 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _clock(text: str) -> float | None:
+    return None if text == "auto" else float(text)
+
+
 def planned(options: argparse.Namespace, model: Model) -> Planned:
     """The plan that a parsed command line asks for.
 
@@ -54,14 +63,15 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         Unknown board or size, unreachable clock, or a network that cannot fit.
     """
     board = boards.find(options.board, options.size)
-    clock_mhz = board.default_clock_mhz if options.clock is None else options.clock
-    clock_hz = board.clock_plan(clock_mhz).hz
+    clock: Clock = board.fastest_clock_mhz
+    if options.clock is not None:
+        clock = board.clock_plan(options.clock).hz / 1e6
     plan = make_plan(
         model,
         board=board.name,
         size=board.size,
         budget=board.budget,
-        clock_mhz=clock_hz / 1e6,
+        clock=clock,
         fps=options.fps,
         share=options.share,
         candidates=[
@@ -70,6 +80,7 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
             for other in sizes.values()
         ],
     )
+    clock_hz = round(plan.clock_mhz * 1e6)
     return Planned(
         model=model, plan=plan, board=board, clock_hz=clock_hz, baud=board.baud(clock_hz)
     )

@@ -8,10 +8,11 @@ model, device budget and options give the same plan.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hw.plan.clock import CLOCK_SHARE, design_fmax
 from hw.plan.cost import Budget, Cost, Share, link_cost
 from hw.plan.layer import LayerPlan
 from hw.plan.link import LinkConfig
@@ -21,7 +22,10 @@ from hw.plan.stream import HeadConfig
 from sw.errors import PlanError
 from sw.model.model import Model
 
-__all__ = ["Candidate", "LayerPlan", "Plan", "make_plan"]
+__all__ = ["Candidate", "Clock", "LayerPlan", "Plan", "make_plan"]
+
+#: A clock in MHz, or a function that gives the fastest one there is up to a limit.
+Clock = float | Callable[[float], float]
 
 _PLURAL = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs", "dsp": "DSPs"}
 
@@ -43,6 +47,8 @@ class Plan:
     limited_by : str
         What keeps the plan from more frames/s: "lut", "ff", "bram", "dsp", "fps" (as many
         as were asked for), or the name of a layer that is folded no further.
+    fmax_mhz : float
+        Clock that the routed design is predicted to reach.
     gap : float
         How far from the best folding, under the same model, the plan may be: the part
         of its cycles (with a rate asked for, of its area) that a better one might save.
@@ -60,6 +66,7 @@ class Plan:
     predicted: Cost
     cycles_per_frame: int
     limited_by: str
+    fmax_mhz: float = 0.0
     gap: float = 0.0
 
     @property
@@ -86,6 +93,7 @@ class Plan:
     def summary(self) -> dict[str, Any]:
         """What `hw.plan --json` prints."""
         predicted: dict[str, Any] = dict(self.predicted.summary())
+        predicted["fmax_mhz"] = round(self.fmax_mhz, 1)
         predicted["cycles_per_frame"] = self.cycles_per_frame
         predicted["frames_per_second"] = round(self.frames_per_second, 3)
         return {
@@ -115,7 +123,7 @@ def make_plan(
     board: str,
     size: str | None = None,
     budget: Budget,
-    clock_mhz: float,
+    clock: Clock,
     fps: float | None = None,
     share: Share | float | None = None,
     candidates: Sequence[Candidate] = (),
@@ -129,8 +137,9 @@ def make_plan(
         Names for reports and errors.
     budget : has integer attributes ``lut``, ``ff``, ``bram``, ``dsp``
         Of the whole device.
-    clock_mhz : float
-        Clock of the core.
+    clock : float or callable
+        Clock of the core in MHz, or the fastest one up to a limit as a function of it: the
+        plan then takes the fastest up to `CLOCK_SHARE` of its predicted Fmax.
     fps : float, optional
         Frames/s to reach with the least area; without it the most frames/s are sought.
     share : Share or float, optional
@@ -143,28 +152,40 @@ def make_plan(
     PlanError
         The network has an op without hardware, cannot fit, or cannot be so fast.
     """
-    request = _Request(
-        name=model.name,
-        board=board,
-        size=size,
-        budget=budget,
-        clock_mhz=clock_mhz,
-        share=Share.of(share),
-        candidates=tuple(candidates),
-    )
     stages = cut(model.graph)
     head = stages[-1]
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
     # The link delivers a byte's worth of codes at a time.
     search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
-    usable = request.share.usable(budget)
-    if fps is None:
-        choice, limited_by = search.fastest(usable)
-        if choice is None:
-            raise _too_large(search, request)
-    else:
-        choice, limited_by = _fast_enough(search, request, fps), "fps"
+    usable = Share.of(share).usable(budget)
+    # Faster than any design of this device, to begin with.
+    clock_mhz = clock(CLOCK_SHARE * design_fmax((), Cost(), budget)) if callable(clock) else clock
+    while True:
+        request = _Request(
+            name=model.name,
+            board=board,
+            size=size,
+            budget=budget,
+            clock_mhz=clock_mhz,
+            share=Share.of(share),
+            candidates=tuple(candidates),
+        )
+        if fps is None:
+            choice, limited_by = search.fastest(usable)
+            if choice is None:
+                raise _too_large(search, request)
+        else:
+            choice, limited_by = _fast_enough(search, request, fps), "fps"
+        fmax_mhz = design_fmax(choice.layers, choice.cost, budget)
+        if not callable(clock):
+            break
+        reached = clock(CLOCK_SHARE * fmax_mhz)
+        # A rate asked for must be reached at the clock that there will be.
+        if fps is None or reached >= clock_mhz:
+            clock_mhz = reached
+            break
+        clock_mhz = reached
     first = choice.segments[0]
     return Plan(
         model=model.name,
@@ -178,6 +199,7 @@ def make_plan(
         predicted=choice.cost,
         cycles_per_frame=choice.cycles,
         limited_by=limited_by,
+        fmax_mhz=fmax_mhz,
         gap=1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap,
     )
 

@@ -63,7 +63,7 @@ def plan(
         board="board",
         size="X",
         budget=budget,
-        clock_mhz=50,
+        clock=50,
         fps=fps,
         share=share,
         candidates=CANDIDATES,
@@ -129,7 +129,7 @@ def test_summary_has_the_keys_that_tools_rely_on(plans: dict[str, Plan]) -> None
         "board", "size", "clock_mhz", "fits", "limited_by", "gap", "predicted", "layers",
     ]  # fmt: skip
     assert list(summary["predicted"]) == [
-        "lut", "ff", "bram", "dsp", "cycles_per_frame", "frames_per_second",
+        "lut", "ff", "bram", "dsp", "fmax_mhz", "cycles_per_frame", "frames_per_second",
     ]  # fmt: skip
     assert summary["fits"] is True
     assert summary["board"] == "board"
