@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
-from hw.blocks.counters import Counter, make_memory, nest
+from hw.blocks.counters import Counter, make_memory, nest, read_registered
 from hw.plan.stream import PoolConfig
 from sw.errors import PlanError
 
@@ -22,9 +22,11 @@ class Pool(wiring.Component):
        minimum is the inverted maximum of inverted codes: the channels so marked
        are inverted on the way in and on the way out.
     2. A row memory holds the maximum so far of each window of the present row of
-       windows, a word for each beat of an output pixel. Its word is read one cycle
-       ahead, combined with the input and written back; where a pixel is one beat
-       the next beat may want the word just written, which a register then supplies.
+       windows, a word for each beat of an output pixel. A beat's word is read as it
+       arrives, and combined and written back when it has been read
+       (`PoolConfig.read_cycles`). The same word is wanted again a pixel later at the
+       earliest; where that is sooner, a register supplies it. So no word is wanted in
+       the cycle in which it is written.
     3. Trailing rows and columns that fill no window are taken and dropped.
 
     Parameters
@@ -64,26 +66,54 @@ class Pool(wiring.Component):
         accept, next_row = Signal(), Signal()
         whole, dropped = self._walk(m, accept, word, px, py, next_row)
 
-        flip = self._mask(word.value)
-        best, earlier = Signal.like(self.i_stream.payload), Signal.like(self.i_stream.payload)
-        first = Signal()
+        # What is known of a beat as it arrives, and with it when its word has been read.
+        enable, now = Signal(), Signal()
+        first, emits = (px.value == 0) & (py.value == 0), whole & px.last & py.last
+        kept = accept & ~dropped
         m.d.comb += [
-            first.eq((px.value == 0) & (py.value == 0)),
-            best.eq(self._greater(self.i_stream.payload ^ flip, earlier, first)),
-            self.i_stream.ready.eq(~self.o_stream.valid | self.o_stream.ready),
-            accept.eq(self.i_stream.valid & self.i_stream.ready),
+            enable.eq(~self.o_stream.valid | self.o_stream.ready),
+            self.i_stream.ready.eq(enable),
+            accept.eq(self.i_stream.valid & enable),
         ]
-        if pw == 1 and ph == 1:
-            m.d.comb += earlier.eq(0)
+        earlier, address = Signal.like(self.i_stream.payload), Signal(range(config.depth))
+        best = Signal.like(earlier)
+        beat: list[Value] = [accept, kept, first, emits, px.value == 0, word.value, address]
+        *flags, payload = self._delay(m, enable, [*beat, self.i_stream.payload])
+        accepted, keeps, starts, ends, fresh, at, place = flags
+        flip = self._mask(at)
+        m.d.comb += [
+            now.eq(enable & keeps),
+            best.eq(self._greater(payload ^ flip, earlier, starts)),
+        ]
+        latest = Signal.like(best)
+        with m.If(now):
+            m.d.sync += latest.eq(best)
+        if config.read_cycles:
+            self._address(m, accept, address, (word, px), next_row)
+            m.submodules.memory = memory = make_memory(len(best), config.depth, config.memory)
+            write, read = memory.write_port(), memory.read_port(domain="comb")
+            m.d.comb += [write.en.eq(now), write.addr.eq(place), write.data.eq(best)]
+            word_read = read_registered(m, read, address, enable, config.read_cycles)
+            # Where a pixel is one beat, the word may be that of the beat just before.
+            one = config.pixel_beats == 1
+            m.d.comb += earlier.eq(Mux(fresh, word_read, latest) if one else word_read)
         else:
-            keep = accept & ~dropped
-            self._remember(m, accept, keep, best, earlier, (word, px), next_row)
-        with m.If(self.i_stream.ready):
+            m.d.comb += earlier.eq(latest)
+        with m.If(enable):
             m.d.sync += [
-                self.o_stream.valid.eq(self.i_stream.valid & whole & px.last & py.last),
+                self.o_stream.valid.eq(accepted & ends),
                 self.o_stream.payload.eq(best ^ flip),
             ]
         return m
+
+    def _delay(self, m: Module, enable: Value, values: list[Value]) -> list[Value]:
+        """The values as many registers later as the memory takes."""
+        for _ in range(self.config.read_cycles):
+            later = [Signal(len(value), name=f"beat_{i}") for i, value in enumerate(values)]
+            with m.If(enable):
+                m.d.sync += [new.eq(old) for new, old in zip(later, values, strict=True)]
+            values = list(later)
+        return values
 
     def _walk(
         self,
@@ -150,48 +180,24 @@ class Pool(wiring.Component):
             lanes.append(Mux(first | (a > b), a, b))
         return Cat(*lanes)
 
-    def _remember(
+    def _address(
         self,
         m: Module,
         accept: Value,
-        keep: Value,
-        best: Signal,
-        earlier: Signal,
+        address: Signal,
         inner: tuple[Counter, Counter],
         next_row: Value,
     ) -> None:
-        """The row memory: `earlier` is what the present beat's window holds."""
-        config = self.config
+        """Through the words of a pixel, back to the first of them for the next pixel of
+        the same window, and to the start for the next row or, where nothing is written,
+        for the columns left over."""
         word, px = inner
-        beats, depth = config.pixel_beats, config.depth
-        latest = Signal.like(best)
-        with m.If(keep):
-            m.d.sync += latest.eq(best)
-        if depth == 1 or (config.size[0] == 1 and beats == 1):
-            # A window's beats come one after the other.
-            m.d.comb += earlier.eq(latest)
-            return
-        m.submodules.memory = memory = make_memory(len(best), depth, config.memory)
-        write, read = memory.write_port(), memory.read_port()
-        address, following = Signal(range(depth)), Signal(range(depth))
-        # Through the words of a pixel, back to the first of them for the next pixel
-        # of the same window, and to the start for the next row or, where nothing is
-        # written, for the columns left over.
-        m.d.comb += following.eq(Mux(address == depth - 1, 0, address + 1))
-        with m.If(word.last & ~px.last):
-            m.d.comb += following.eq(address - (beats - 1))
-        with m.If(next_row):
-            m.d.comb += following.eq(0)
         with m.If(accept):
-            m.d.sync += address.eq(following)
-        m.d.comb += [
-            write.en.eq(keep),
-            write.addr.eq(address),
-            write.data.eq(best),
-            read.en.eq(accept),
-            read.addr.eq(following),
-            earlier.eq(read.data if beats > 1 else Mux(px.value == 0, read.data, latest)),
-        ]
+            m.d.sync += address.eq(Mux(address == self.config.depth - 1, 0, address + 1))
+            with m.If(word.last & ~px.last):
+                m.d.sync += address.eq(address - (self.config.pixel_beats - 1))
+            with m.If(next_row):
+                m.d.sync += address.eq(0)
 
 
 def _advance(m: Module, step: Value, counter: Counter, end: Value) -> None:

@@ -94,10 +94,16 @@ class PoolConfig:
     def memory(self) -> Literal["lut", "block"]:
         """What the row memory is made of.
 
-        A word is read, combined and written back in one cycle, for which LUTs are
-        the faster by far: block RAM is taken only where the row is very long.
+        Block RAM where the row is long, if a pixel's beats leave the time to read it.
         """
-        return "lut" if self.depth <= 256 else "block"
+        return "block" if self.depth > 256 and self.pixel_beats > 2 else "lut"
+
+    @property
+    def read_cycles(self) -> int:
+        """From a beat to the word of its window; 0 where a register holds it."""
+        if self.depth == 1 or (self.size[0] == 1 and self.pixel_beats == 1):
+            return 0
+        return 2 if self.memory == "block" else 1
 
     @property
     def cycles_per_frame(self) -> int:
@@ -106,7 +112,7 @@ class PoolConfig:
     @property
     def latency_cycles(self) -> int:
         ph, pw = self.size
-        return ((ph - 1) * self.width + pw - 1) * self.pixel_beats + 1
+        return ((ph - 1) * self.width + pw - 1) * self.pixel_beats + 1 + self.read_cycles
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,16 @@ def test_random_shapes_with_pauses(i_rate: float, o_rate: float, rng: np.random.
         check(*random_case(rng), rng, i_rate=i_rate, o_rate=o_rate)
 
 
+def test_long_rows_in_block_ram(rng: np.random.Generator) -> None:
+    config = PoolConfig(
+        height=3, width=172, channels=3, lane_bits=2, lanes=1, size=(2, 2), stride=(2, 2)
+    )
+    assert config.memory == "block"
+    result = check(config, np.array([True, False, True]), rng)
+    assert result.period(config.depth) == config.cycles_per_frame
+    assert result.latency() == config.latency_cycles
+
+
 GOOD: dict[str, Any] = {
     "height": 6, "width": 6, "channels": 4, "lane_bits": 1, "lanes": 2,
     "size": (2, 2), "stride": (2, 2),
