@@ -9,6 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.array import SystolicArray
+from hw.blocks.columns import ColumnOrder
 from hw.blocks.head import Head
 from hw.blocks.line_buffer import LineBuffer
 from hw.blocks.pool import Pool
@@ -139,6 +140,8 @@ def _blocks(stage: Stage, layer: LayerPlan) -> list[tuple[str, wiring.Component]
             inverted=stage.inverted,
         )
         blocks += [("line_buffer", LineBuffer(config=layer.line_buffer)), ("array", array)]
+        if layer.column_order is not None:
+            blocks.append(("column_order", ColumnOrder(config=layer.column_order)))
     elif isinstance(stage, PoolStage):
         assert layer.pool is not None
         blocks.append(("pool", Pool(config=layer.pool, minimum=stage.minimum)))

@@ -40,7 +40,7 @@ __all__ = ["LayerPlan", "Segment", "divisors", "foldings", "join", "named", "seg
 WIDEST_BEAT = 1152
 
 #: Most pixels worked on side by side.
-MOST_COLUMNS = 1
+MOST_COLUMNS = 8
 
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from hw.core import Core
+from hw.plan.layer import Segment
 from hw.plan.plan import Plan
 from sw import golden
 from sw.model.ir import Padding
@@ -74,3 +75,29 @@ def test_balanced_network_reaches_its_cycles(case: int, rng: np.random.Generator
     model = model_of(builder.dense(8).threshold().dense(4).head("argmax" if case % 2 else "raw"))
     plan = random_plan(rng, model, most_cycles=[64, 128, 144, 192][case])
     assert run(model, plan, rng).cycles_per_frame == plan.cycles_per_frame
+
+
+@pytest.mark.parametrize("case", range(5))
+def test_columns(case: int, rng: np.random.Generator) -> None:
+    """Pixels side by side: strides, padding, pools and several levels behind them."""
+    builder = Builder(rng, 6, 6, 2, ["bipolar", "uint8", "ternary", "bipolar", "unsigned2"][case])
+    stride = (1, 2) if case == 3 else (1, 1)
+    builder.conv(4, stride=stride, padding=AROUND if case else None)
+    builder.threshold(levels=3 if case == 4 else 1)
+    if case % 2:
+        builder.pool((2, 1))
+    builder.conv(4, padding=AROUND).threshold()
+    model = model_of(builder.dense(4).head())
+
+    def columns(segment: Segment) -> int:
+        array = segment.layers[0].array
+        return 1 if array is None else array.columns
+
+    plan = random_plan(
+        rng, model, most_cycles=[60, 110, 90, 70, 120][case], wanted=lambda s: columns(s) > 1
+    )
+    used = [layer.array.columns for layer in plan.layers if layer.array is not None]
+    assert min(used[:2]) > 1, used
+    assert run(model, plan, rng).cycles_per_frame == plan.cycles_per_frame
+    if case in (1, 3):
+        run(model, plan, rng, i_rate=0.6, o_rate=0.6)

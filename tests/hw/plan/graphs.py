@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hw.plan.cost import Cost
@@ -154,14 +156,24 @@ def resnet18_chain(rng: np.random.Generator) -> Model:
     return model_of(builder.pool((7, 7)).dense(1000).head(), "resnet18")
 
 
-def random_plan(rng: np.random.Generator, model: Model, *, most_cycles: int) -> Plan:
-    """A plan with a random folding of each segment, within ``most_cycles`` where that can be."""
+def random_plan(
+    rng: np.random.Generator,
+    model: Model,
+    *,
+    most_cycles: int,
+    wanted: Callable[[Segment], bool] = lambda segment: True,
+) -> Plan:
+    """A plan with a random folding of each segment, within ``most_cycles`` where that can be.
+
+    Of these a ``wanted`` one where there is any.
+    """
     chosen: list[Segment] = []
     takes = 1
     for group in segments(cut(model.graph)):
         every = [segment for segment in foldings(group) if segment.i_lanes >= takes]
         quick = [segment for segment in every if segment.cycles <= most_cycles]
-        options = quick or [min(every, key=lambda segment: segment.cycles)]
+        quick = quick or [min(every, key=lambda segment: segment.cycles)]
+        options = [segment for segment in quick if wanted(segment)] or quick
         chosen.append(options[int(rng.integers(len(options)))])
         takes = chosen[-1].takes
     return Plan(
