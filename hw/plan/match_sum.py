@@ -13,8 +13,10 @@ That is room for 3G + (G - 1) + 1 = 4G lanes. Wider lanes are added two a field 
 first level, G = ceil(N / 2), and have no riders.
 
 The sums are registered after level 1, as the route from the weights' memory takes most
-of that cycle, and then after every ``pipeline`` levels and the last. A rider of a later
-level is needed as many cycles later as there are registers in front of it.
+of that cycle; after level 2, where there are still many numbers, so that the routes
+between them are long; and then after every ``pipeline`` levels, where the accumulator
+counts as one. A rider of a later level is needed as many cycles later as there are
+registers in front of it.
 """
 
 from __future__ import annotations
@@ -78,7 +80,7 @@ class MatchSumConfig:
     lane_bits : int
         Bits of a code, at least 1.
     pipeline : int
-        Levels between registers after the first, at least 1.
+        Levels between registers after the first two, at least 1.
     """
 
     simd: int
@@ -111,7 +113,7 @@ class MatchSumConfig:
         bits = (self.lane_bits,) * groups
         levels, delay, alone = [], 0, True
         for number in range(1, count + 1):
-            registered = (number - 1) % self.pipeline == 0 or number == count
+            registered = number == 1 or number % self.pipeline == 2 % self.pipeline
             levels.append(
                 AddLevel(
                     bits=bits,

@@ -83,17 +83,23 @@ def test_every_operand_of_few_lanes():
 
 
 def test_registers_are_where_they_are_stated():
-    """After level 1, then after every ``pipeline`` levels and the last."""
-    assert [level.registered for level in MatchSumConfig(simd=64, pipeline=2).levels] == [
-        True, False, True, False, True
-    ]  # fmt: skip
-    assert [level.registered for level in MatchSumConfig(simd=32, pipeline=2).levels] == [
-        True, False, True, True
-    ]  # fmt: skip
+    """After levels 1 and 2, then after every ``pipeline`` levels."""
+
+    def registered(simd: int, pipeline: int) -> list[int]:
+        levels = MatchSumConfig(simd=simd, pipeline=pipeline).levels
+        return [number for number, level in enumerate(levels, 1) if level.registered]
+
+    assert registered(4, 2) == [1]
+    assert registered(64, 1) == [1, 2, 3, 4, 5]
+    assert registered(64, 2) == registered(32, 2) == [1, 2, 4]
+    assert registered(128, 2) == [1, 2, 4, 6]
+    assert registered(128, 3) == [1, 2, 5]
     config = MatchSumConfig(simd=64)
-    # 48 lanes in groups, 12 riders behind one register, 3 behind two, the last behind all.
-    assert config.delays == (0,) * 48 + (1,) * 12 + (2,) * 3 + (3,)
-    assert config.flip_delays == (0,) * 56 + (1,) * 8
+    # 48 lanes in groups, 8 riders behind one register, 4 + 2 behind two, 1 + 1 behind three.
+    assert config.delays == (0,) * 48 + (1,) * 8 + (2,) * 6 + (3,) * 2
+    # Level 4's come from a register, as level 3 is in its cycle.
+    assert config.flip_delays == (0,) * 48 + (1,) * 16
+    assert MatchSumConfig(simd=64, pipeline=4).flip_delays[48:56] == (1,) * 8
     assert config.latency_cycles == 3
     assert (config.sum_max, config.has_carry) == (63, True)
 
