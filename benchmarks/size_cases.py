@@ -77,16 +77,15 @@ def _array_case(
     border: bool = False,
     **options: Any,
 ) -> Case:
-    """``border``: a map of 8x8 with nine border classes, else one pixel."""
-    side = 8 if border else 1
-    classes = (0, *(1,) * (side - 2), 2) if border else (0,)
+    """``border``: a map of 8x8 with nine border classes, else a pixel for each column."""
+    height, width = (8, 8) if border else (1, options.get("columns", 1))
     shape = {
         "outputs": rows * neuron_folds,
         "fan_in": simd * synapse_folds,
         "rows": rows,
         "simd": simd,
-        "height": side,
-        "width": side,
+        "height": height,
+        "width": width,
         **options,
     }
     thresholds = None
@@ -95,8 +94,8 @@ def _array_case(
             channels=rows * neuron_folds,
             levels=levels,
             match_bits=ArrayConfig(**shape).match_bits,
-            y_classes=classes,
-            x_classes=classes,
+            y_classes=(0, *(1,) * 6, 2) if border else (0,),
+            x_classes=(0, *(1,) * 6, 2) if border else (0,) * width,
         )
     config = ArrayConfig(**shape, thresholds=thresholds)
     return Case(name=f"array {name}", block="SystolicArray", config=config)
@@ -158,6 +157,14 @@ CASES: tuple[Case, ...] = (
     _array_case("4x128", 4, 128),
     _array_case("16x32", 16, 32),
     _array_case("16x64", 16, 64),
+    _array_case("8x64, 2 rows per hop", 8, 64, rows_per_hop=2),
+    _array_case("16x64, 2 rows per hop", 16, 64, rows_per_hop=2),
+    _array_case("32x64, 2 rows per hop", 32, 64, rows_per_hop=2),
+    _array_case("64x64, 2 rows per hop", 64, 64, rows_per_hop=2),
+    _array_case("64x64, 2 rows per hop, 2 columns", 64, 64, rows_per_hop=2, columns=2),
+    _array_case("4x32, 2 columns", 4, 32, columns=2),
+    _array_case("8x64, 2 columns", 8, 64, columns=2),
+    _array_case("16x16, 4 columns, 4 rows per hop", 16, 16, columns=4, rows_per_hop=4),
     _array_case("4x32 pipeline 3", 4, 32, pipeline=3),
     _array_case("4x32 depth 1024", 4, 32, 32, 32),
     _array_case("4x32 one fold, constant weights", 4, 32, 1, 1, weight_memory="lut"),
@@ -166,10 +173,15 @@ CASES: tuple[Case, ...] = (
     _array_case("8x8", 8, 8),
     _array_case("8x8, 4 rows per hop", 8, 8, rows_per_hop=4),
     _array_case("4x32 border", 4, 32, border=True),
+    _array_case("4x32 border, 2 columns", 4, 32, border=True, columns=2),
     _array_case("4x32 matches", 4, 32, levels=0),
     _array_case("2x32 3 levels", 2, 32, levels=3),
     _array_case("4x16 2 bits, 3 levels", 4, 16, lane_bits=2, levels=3),
     _array_case("4x32 2 bits", 4, 32, lane_bits=2),
+    _array_case(
+        "8x64 2 bits, 3 levels, 2 rows per hop", 8, 64, lane_bits=2, levels=3, rows_per_hop=2
+    ),
+    _array_case("16x27 8 bits, 2 columns", 16, 27, 4, 1, lane_bits=8, columns=2),
     _array_case("4x3 8 bits", 4, 3, lane_bits=8),
     _array_case("8x1 8 bits", 8, 1, lane_bits=8),
     _array_case("4x9 8 bits", 4, 9, 4, 3, lane_bits=8),

@@ -15,7 +15,8 @@ __all__ = ["LONGEST_CHAIN", "SHORT_CHAIN", "chain_sites", "chains"]
 #: Sites of a chain that has a cycle to itself; a longer one would be slow from end to end.
 LONGEST_CHAIN = 48
 
-#: Sites of a chain in front of which, or behind which, another one stands in the same cycle.
+#: Sites of a chain that has not: lanes come late from the weights' memory (the levels up to
+#: the second register), or another chain stands in front of it or behind it.
 SHORT_CHAIN = 16
 
 

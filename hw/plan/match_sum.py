@@ -120,7 +120,9 @@ class MatchSumConfig:
                     riders=ridden,
                     delay=delay,
                     registered=registered,
-                    longest_chain=LONGEST_CHAIN if registered and alone else SHORT_CHAIN,
+                    longest_chain=LONGEST_CHAIN
+                    if registered and alone and delay > 1
+                    else SHORT_CHAIN,
                     maxima=tuple(maxima),
                 )
             )
