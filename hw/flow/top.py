@@ -16,7 +16,7 @@ class BoardTop(Elaboratable):
     """A design on a board.
 
     The heartbeat lamp blinks about once a second while the clock runs; the activity
-    lamp lights for about a twentieth of a second after each byte on the link.
+    lamp lights for a twentieth to a tenth of a second after each byte on the link.
 
     Parameters
     ----------
@@ -54,13 +54,13 @@ class BoardTop(Elaboratable):
         # Both directions: the receiver's own synchroniser is inside the design.
         received = Signal(init=1)
         m.submodules.received = FFSynchronizer(rx.i, received, init=1)
-        longest = self._clock.hz // 20
-        hold = Signal(range(longest + 1))
+        # The lamp is the counter's highest bit, so that nothing is compared at full clock.
+        hold = Signal((self._clock.hz // 20 - 1).bit_length() + 1)
         with m.If(~received | ~design.tx):
-            m.d.sync += hold.eq(longest)
-        with m.Elif(hold != 0):
+            m.d.sync += hold.eq(-1)
+        with m.Elif(hold[-1]):
             m.d.sync += hold.eq(hold - 1)
-        m.d.comb += activity.o.eq(hold != 0)
+        m.d.comb += activity.o.eq(hold[-1])
         return m
 
     @staticmethod

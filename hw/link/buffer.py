@@ -141,9 +141,14 @@ class FrameBuffer(wiring.Component):
 class Unpacker(wiring.Component):
     """Codes of a frame's bytes, several at a time, without the padding of the last byte.
 
+    Fewer than a byte holds where a beat of the core is not whole bytes: a converter of such
+    widths takes many registers, and the bytes come slowly.
+
     Parameters
     ----------
     config : LinkConfig
+    beat_lanes : int
+        Codes of a beat to the core, which the output's are to divide.
 
     Members
     -------
@@ -152,10 +157,10 @@ class Unpacker(wiring.Component):
         `lanes` neighbouring codes; code i in bits ``[i*code_bits, (i+1)*code_bits)``.
     """
 
-    def __init__(self, *, config: LinkConfig) -> None:
+    def __init__(self, *, config: LinkConfig, beat_lanes: int) -> None:
         self._config = config
         self._fields = max(1, 8 // config.field_bits)  # of a byte
-        self._lanes = gcd(self._fields, config.elements)
+        self._lanes = gcd(self._fields, config.elements, beat_lanes)
         super().__init__(
             {
                 "i_stream": In(stream.Signature(FrameByte)),
@@ -165,7 +170,7 @@ class Unpacker(wiring.Component):
 
     @property
     def lanes(self) -> int:
-        """Codes of an output beat: what divides both a byte's and a frame's."""
+        """Codes of an output beat: what divides a byte's, a frame's and the core's beat."""
         return self._lanes
 
     def elaborate(self, platform) -> Module:

@@ -85,9 +85,10 @@ class Endpoint(wiring.Component):
         reset = ResetInserter(dispatcher.reset)
         numbers = SyncFIFO(width=16, depth=config.slots)
         responder, appender, encoder = self._responder, CrcAppender(), CobsEncoder()
-        tokens = StreamBuffer(Token)
+        answers, tokens = StreamBuffer(Token), StreamRegister(Token)
         m.submodules.numbers = reset(numbers)
         m.submodules.responder = reset(responder)
+        m.submodules.answers = reset(answers)
         m.submodules.appender = reset(appender)
         m.submodules.tokens = reset(tokens)
         m.submodules.encoder = reset(encoder)
@@ -107,13 +108,14 @@ class Endpoint(wiring.Component):
             responder.counts.eq(dispatcher.counts),
         ]
         self._to_core(m, buffer)
-        m.submodules.scores = scores = StreamRegister(score_layout(config.score_bits))
+        m.submodules.scores = scores = StreamBuffer(score_layout(config.score_bits))
         connect(m, wiring.flipped(self.i_stream), scores.i_stream)
         connect(m, scores.o_stream, discarder.i_stream)
         connect(m, discarder.o_stream, responder.i_scores)
         connect(m, dispatcher.o_answer, responder.i_answer)
         connect(m, numbers.r_stream, responder.i_number)
-        connect(m, responder.o_stream, appender.i_stream)
+        connect(m, responder.o_stream, answers.i_stream)
+        connect(m, answers.o_stream, appender.i_stream)
         connect(m, appender.o_stream, tokens.i_stream)
         connect(m, tokens.o_stream, encoder.i_stream)
         connect(m, encoder.o_stream, wiring.flipped(self.o_bytes))
@@ -122,7 +124,7 @@ class Endpoint(wiring.Component):
     def _to_core(self, m: Module, buffer: FrameBuffer) -> None:
         """From the frame buffer's bytes to the core's beats, cut off from its ready."""
         config = self._config
-        m.submodules.unpacker = unpacker = Unpacker(config=config)
+        m.submodules.unpacker = unpacker = Unpacker(config=config, beat_lanes=self._lanes)
         m.submodules.front = front = StreamBuffer(self._lanes * config.code_bits)
         connect(m, buffer.o_stream, unpacker.i_stream)
         beats = unpacker.o_stream
@@ -132,7 +134,9 @@ class Endpoint(wiring.Component):
                     i_lanes=unpacker.lanes, o_lanes=self._lanes, lane_bits=config.code_bits
                 )
             )
-            connect(m, beats, width.i_stream)
+            m.submodules.codes = codes = StreamBuffer(unpacker.lanes * config.code_bits)
+            connect(m, beats, codes.i_stream)
+            connect(m, codes.o_stream, width.i_stream)
             beats = width.o_stream
         connect(m, beats, front.i_stream)
         connect(m, front.o_stream, wiring.flipped(self.o_stream))

@@ -177,7 +177,8 @@ class Dispatcher(wiring.Component):
         """The answer that waits."""
         pending, waiting = Signal(), Signal()
         m.d.comb += [
-            self.o_answer.valid.eq(pending & ~self.reset),
+            self.o_answer.valid.eq(pending),
+            # What takes answers is itself being reset with `reset`.
             waiting.eq(pending & ~(self.o_answer.ready & ~self.reset)),
         ]
         m.d.sync += self.reset.eq(resets)

@@ -137,9 +137,13 @@ def test_buffer_is_full_when_every_slot_is(rng):
 
 @pytest.mark.parametrize("code_bits", [1, 2, 3, 4, 5, 8, 9, 16])
 @pytest.mark.parametrize("elements", [1, 6, 8, 20, 33])
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("stall", [0.0, 0.4])
-def test_unpacker_inverts_pack_codes(rng, code_bits, elements, stall):
-    block = Unpacker(config=config(elements, code_bits))
+def test_unpacker_inverts_pack_codes(rng, code_bits, elements, whole, stall):
+    divisors = [d for d in range(1, elements + 1) if elements % d == 0]
+    beat_lanes = elements if whole else int(rng.choice(divisors))
+    block = Unpacker(config=config(elements, code_bits), beat_lanes=beat_lanes)
+    assert beat_lanes % block.lanes == 0
     codes = rng.integers(0, 2**code_bits, (3, elements))
     packed = pack_codes(codes, code_bits)
     # What pads the last byte must not matter.
