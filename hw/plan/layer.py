@@ -18,13 +18,13 @@ from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.cost import (
     Cost,
     array_cost,
-    block_rams,
     column_order_cost,
     head_cost,
     line_buffer_cost,
     pool_cost,
     width_cost,
 )
+from hw.plan.memory import block_rams
 from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage
 from hw.plan.stream import (
     ColumnOrderConfig,

@@ -14,13 +14,12 @@ from hw.plan.cost import (
     Cost,
     Share,
     array_cost,
-    block_rams,
     head_cost,
     line_buffer_cost,
     pool_cost,
-    rom_luts,
     width_cost,
 )
+from hw.plan.memory import block_rams, rom_luts
 from hw.plan.stream import HeadConfig, LineBufferConfig, PoolConfig, WidthConfig
 from sw.errors import PlanError
 

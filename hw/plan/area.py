@@ -1,0 +1,243 @@
+"""Terms of each block's area, which `hw.plan.cost` adds up.
+
+The term "sites" is of LUT sites that are counted as the block is built: carry chains
+(`hw.plan.carry`) and distributed RAM; "registers" of flip-flops. The others count what
+synthesis makes of plain logic: bits of a word that pass a multiplexer, loops of
+counters, or the one control of a block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from math import ceil
+
+from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.carry import chain_sites
+from hw.plan.match_sum import MatchSumConfig
+from hw.plan.memory import block_rams, lut_ram, memory_cost, rom_bits, rom_luts
+from hw.plan.stream import (
+    ColumnOrderConfig,
+    HeadConfig,
+    LineBufferConfig,
+    PoolConfig,
+    WidthConfig,
+)
+
+__all__ = [
+    "Terms",
+    "array_terms",
+    "column_order_terms",
+    "head_terms",
+    "line_buffer_terms",
+    "pool_terms",
+    "width_terms",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """How many of each term; a name is a key of `LUT` or `FLIP_FLOP` of `hw.plan.cost`."""
+
+    lut: dict[str, float] = field(default_factory=dict)
+    ff: dict[str, float] = field(default_factory=dict)
+    bram: int = 0
+
+
+@cache
+def match_sum_counts(config: MatchSumConfig) -> tuple[int, int, int]:
+    """LUT sites and flip-flops of one match sum, level by level as it is built.
+
+    The third figure is the flip-flops, for all rows together, of codes that come late.
+    """
+    sites = sum(
+        chain_sites(level.bits, level.longest_chain) for level in config.levels if level.bits
+    )
+    registers = sum(
+        maximum.bit_length()
+        for level in config.levels
+        if level.registered
+        for maximum in level.maxima
+    )
+    return sites, registers, config.lane_bits * sum(config.delays)
+
+
+def pe_counts(config: ArrayConfig) -> tuple[int, int]:
+    """LUT sites and flip-flops of a PE: match sum, accumulator, result."""
+    sites, registers, _ = match_sum_counts(config.match_sum)
+    bits = config.match_bits + config.has_start
+    folded = config.synapse_folds > 1
+    if config.weights.depth > 1:
+        # Flips of late lanes; the memory itself brings some of them a cycle late.
+        registers += sum(config.match_sum.delays) - sum(config.match_sum.flip_delays)
+    if folded or config.has_start or config.match_sum.has_carry:
+        # The boundary of the rider and a site a bit, in pairs; nothing is carried out.
+        sites += 2 * -(-(bits + 1) // 2)
+    if folded:
+        registers += bits
+    if not folded or config.thresholds is None or config.has_start:
+        registers += config.pe_bits
+    return sites, registers
+
+
+def array_terms(config: ArrayConfig) -> Terms:
+    """Systolic array: PEs, weight memories, thresholds, hop registers, output FIFO."""
+    columns, hops, weights = config.columns, config.hops, config.weights
+    word = config.rows * columns * config.out_bits
+    pe_sites, pe_registers = pe_counts(config)
+    lut: dict[str, float] = {
+        "array": 1,
+        "sites": config.rows * columns * pe_sites + lut_ram(word, config.fifo_depth),
+    }
+    registers, blocks = float(config.rows * columns * pe_registers), 0
+    if weights.depth > 1 and weights.memory == "block":
+        # The register behind the memory is in the block RAM, if there is one page.
+        blocks += hops * block_rams(weights.width, weights.depth)
+        if weights.pages > 1:
+            registers += hops * weights.width
+            lut["page"] = hops * weights.width * (weights.pages - 1)
+    elif weights.depth > 1:
+        lut["rom"] = hops * rom_luts(weights.width, weights.depth)
+        registers += hops * rom_bits(weights.width, weights.depth)
+    # Codes wait for their weights, hop along, and some ride late.
+    delays = weights.latency_cycles + hops - 1
+    late = match_sum_counts(config.match_sum)[2]
+    registers += columns * (delays * config.simd * config.lane_bits + late)
+    # The weight address, and what tells PEs of a fold's beats.
+    registers += hops * ((weights.depth - 1).bit_length() + 3)
+    registers += word * (1 + (hops - 1) / (2 * config.segment))
+    if config.thresholds is not None:
+        more = _threshold_terms(config.thresholds, config)
+        for name, number in more.lut.items():
+            lut[name] = lut.get(name, 0) + number
+        registers, blocks = registers + more.ff["registers"], blocks + more.bram
+    return Terms(lut=lut, ff={"array": 1, "registers": registers}, bram=blocks)
+
+
+def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:
+    """Thresholds of all rows: their memories, and several levels' comparisons a column.
+
+    A single level is compared in the accumulator, which starts from it; columns whose
+    pixels have the same border classes share it.
+    """
+    depth = config.classes * array.neuron_folds
+    walks = len({config.x_classes[column :: array.columns] for column in range(array.columns)})
+    hop_bits = walks * array.hops * (depth - 1).bit_length()
+    border = {"border": walks} if config.classes > 1 else {}
+    if array.has_start:
+        width = config.match_bits + 1
+        start = walks * rom_luts(width, depth) if depth > 1 else 0
+        registers = walks * rom_bits(width, depth) if depth > 16 else 0
+        return Terms(
+            lut={"start": array.rows * start, **border},
+            ff={"registers": array.rows * registers + hop_bits},
+        )
+    units = array.rows * array.columns
+    width = config.levels * config.match_bits + 1
+    luts = units * config.levels * (chain_sites([config.match_bits]) + 1.5)
+    registers, rom, blocks = units * (config.out_bits + config.levels + 1.0), 0.0, 0
+    if depth > 1 and config.memory == "block":
+        blocks = units * block_rams(width, depth)
+    elif depth > 1:
+        rom = units * rom_luts(width, depth)
+        registers += units * rom_bits(width, depth)
+    return Terms(
+        lut={"sites": luts, "rom": rom, **border},
+        ff={"registers": registers + hop_bits},
+        bram=blocks,
+    )
+
+
+def line_buffer_terms(config: LineBufferConfig) -> Terms:
+    """Line buffer: memories, window registers in parallel mode, counters."""
+    if config.mode == "wire":
+        return Terms()
+    word = config.i_lanes * config.lane_bits
+    sites, blocks = memory_cost(word, config.depth, config.memory)
+    lut: dict[str, float] = {"sites": config.banks * sites}
+    if config.mode == "serial":
+        columns, padded = config.columns, bool(config.outside_rows or config.outside_columns)
+        kernel, single = config.kernel, config.single
+        loops = [config.pixel_beats, *kernel, config.repeats, config.groups, config.output_height]
+        lut |= {
+            "serial": 1,
+            "loop": sum(turns > 1 for turns in loops),
+            "rotate": columns * word * (columns - 1).bit_length(),
+            "mask": word if padded and columns == 1 and not single else 0,
+        }
+        return Terms(
+            lut=lut, ff={"serial": 1, "registers": columns * word}, bram=config.banks * blocks
+        )
+    # Columns that shift, a copy of the window, and a multiplexer where it goes out in parts.
+    window = config.fan_in * config.lane_bits
+    lut |= {
+        "parallel": 1,
+        "window" if config.window_beats == 1 else "window parts": window,
+        "wide lanes": window if config.lane_bits > 1 else 0,
+    }
+    return Terms(lut=lut, ff={"parallel": 1, "window": window}, bram=config.banks * blocks)
+
+
+def column_order_terms(config: ColumnOrderConfig) -> Terms:
+    """Column order: a memory a column, or a register, and a multiplexer between them."""
+    word = config.lanes * config.lane_bits
+    if config.columns == 1:
+        return Terms()
+    if not config.depth:
+        return width_terms(
+            WidthConfig(i_lanes=config.i_lanes, o_lanes=config.lanes, lane_bits=config.lane_bits)
+        )
+    sites, blocks = memory_cost(word, config.depth, config.memory)
+    return Terms(
+        lut={
+            "order": 1,
+            "order word": word * (config.columns - 1),
+            "sites": config.columns * sites,
+        },
+        ff={"order": 1, "registers": word},
+        bram=config.columns * blocks,
+    )
+
+
+def pool_terms(config: PoolConfig) -> Terms:
+    """Pool: a comparison a lane, a row of partial results, the beat while that is read."""
+    word = config.lanes * config.lane_bits
+    sites, blocks = memory_cost(word, config.depth, config.memory)
+    return Terms(
+        lut={
+            "pool": 1,
+            "sites": sites,
+            "pool word": word,
+            "pool compare": word if config.lane_bits > 1 else 0,
+        },
+        ff={"pool": 1, "registers": word * (2 + config.read_cycles + (config.pixel_beats == 1))},
+        bram=blocks,
+    )
+
+
+def width_terms(config: WidthConfig) -> Terms:
+    """Width converter: a shift register, or two of a whole group where neither side divides."""
+    i_bits, o_bits = config.i_lanes * config.lane_bits, config.o_lanes * config.lane_bits
+    if i_bits == o_bits:
+        return Terms()
+    if o_bits % i_bits == 0:
+        return Terms(lut={"sites": 6}, ff={"registers": o_bits + 3})
+    if i_bits % o_bits == 0:
+        return Terms(lut={"sites": i_bits + 6}, ff={"registers": i_bits + 3})
+    group = config.block_lanes * config.lane_bits
+    return Terms(lut={"sites": group + 10}, ff={"registers": 2 * group + 5})
+
+
+def head_terms(config: HeadConfig) -> Terms:
+    """Head: the beat's shift register, constants, an adder, and argmax's comparison."""
+    word, argmax = config.lanes * config.match_bits, config.kind == "argmax"
+    adder = 2 * ceil(config.score_bits / 2) + 2
+    return Terms(
+        lut={
+            "head": 1 + 2 * argmax,
+            "rom": rom_luts(config.score_bits, config.elements),
+            "head word": word if config.lanes > 1 else 0,
+            "sites": adder * (1 + argmax),
+        },
+        ff={"head": 1, "registers": word + config.score_bits * (4 if argmax else 2)},
+    )

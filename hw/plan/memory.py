@@ -1,0 +1,55 @@
+"""What memories take: block RAMs, distributed RAM, constants in LUTs."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import ceil
+
+from hw.plan.array import BLOCK_RAM_SHAPES
+
+__all__ = ["block_rams", "lut_ram", "memory_cost", "rom_bits", "rom_luts"]
+
+#: LUTs that join one more page of 16 constants to the others.
+MUX_LUTS = 1.25
+
+#: LUT sites of a 16 x 4 distributed RAM; its write port lies beside them.
+LUT_RAM_SITES = 4
+
+
+@cache
+def block_rams(width: int, depth: int) -> int:
+    """Block RAMs of a memory of ``depth`` words of ``width`` bits."""
+    return min(ceil(width / w) * ceil(depth / d) for w, d in BLOCK_RAM_SHAPES)
+
+
+@cache
+def rom_bits(width: int, depth: int) -> float:
+    """Bits of a word that need logic of their own in a memory of constants.
+
+    Yosys merges bits with the same contents, and constant ones vanish. Of
+    ``2**depth`` possible contents, ``width`` random ones are distinct as this says.
+    """
+    if depth > 16:
+        return width
+    kinds = 2**depth
+    return max(0, kinds - 2) * (1 - (1 - 1 / kinds) ** width)
+
+
+@cache
+def rom_luts(width: int, depth: int) -> float:
+    """LUTs of a memory of constants: a LUT4 holds 16 bits, and multiplexers join them."""
+    pages = ceil(depth / 16)
+    return rom_bits(width, depth) * (pages + MUX_LUTS * (pages - 1))
+
+
+def lut_ram(width: int, depth: int) -> float:
+    """LUT sites of a memory in distributed RAM, with multiplexers between its pages."""
+    pages = ceil(depth / 16)
+    return ceil(width / 4) * pages * LUT_RAM_SITES + width * (pages - 1)
+
+
+def memory_cost(width: int, depth: int, kind: str) -> tuple[float, int]:
+    """LUT sites and block RAMs of a memory that is written and read."""
+    if kind == "block":
+        return 0.0, block_rams(width, depth)
+    return lut_ram(width, depth), 0
