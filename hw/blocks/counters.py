@@ -7,7 +7,16 @@ from collections.abc import Collection
 from amaranth.hdl import Array, Const, Module, Signal, Value, signed
 from amaranth.lib.memory import Memory, ReadPort
 
-__all__ = ["Counter", "Loop", "make_memory", "mark_outside", "nest", "read_registered", "replicate"]
+__all__ = [
+    "Counter",
+    "Loop",
+    "delay",
+    "make_memory",
+    "nest",
+    "pick",
+    "read_registered",
+    "replicate",
+]
 
 
 class Counter:
@@ -101,16 +110,14 @@ def read_registered(m: Module, port: ReadPort, address: Value, enable: Value, cy
     return value
 
 
-def mark_outside(
-    m: Module, out: Value, table: dict[int, tuple[bool, ...]], taps: int, name: str
-) -> Signal:
-    """Bit k: whether tap k of the window at position ``out`` is outside the map."""
-    outside = Signal(taps, name=name)
-    with m.Switch(out):
-        for position, mask in table.items():
-            with m.Case(position):
-                m.d.comb += outside.eq(sum(bit << k for k, bit in enumerate(mask)))
-    return outside
+def delay(m: Module, enable: Value, values: list[Value], cycles: int) -> list[Value]:
+    """The values that many registers later."""
+    for _ in range(cycles):
+        later = [Signal(len(value), name="tag") for value in values]
+        with m.If(enable):
+            m.d.sync += [new.eq(old) for new, old in zip(later, values, strict=True)]
+        values = list(later)
+    return values
 
 
 def replicate(code: int, lane_bits: int, lanes: int) -> int:

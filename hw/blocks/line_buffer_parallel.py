@@ -4,50 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Cat, Const, Elaboratable, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Elaboratable, Module, Signal, Value, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import In, Out
 
-from hw.blocks.counters import Counter, make_memory, mark_outside, nest, pick, replicate
+from hw.blocks.counters import (
+    Counter,
+    Loop,
+    delay,
+    make_memory,
+    nest,
+    pick,
+    read_registered,
+    replicate,
+)
+from hw.blocks.grants import Grant, count_grants, grant_next
 from hw.plan.stream import LineBufferConfig
 
 __all__ = ["ParallelLineBuffer"]
 
 
 @dataclass(kw_only=True)
-class _Rows:
-    """The rows in the banks.
+class _Step:
+    """The window moves on ``now``, ``fetched`` or not; ``complete``, and then whole.
 
-    ``base`` is the number of the window's first row, before which all is free;
-    ``ahead`` by how many rows the writer is beyond it, signed; ``column`` where in
-    its row the writer is; ``ports`` a read port of each bank.
+    ``first`` is the bank of the window's first row, ``blank`` the rows outside the map.
     """
 
-    base: Signal
-    ahead: Signal
-    column: Value
-    ports: list[ReadPort]
-
-
-@dataclass(kw_only=True)
-class _Step:
-    """Column ``x`` is read ``now``; the ``last`` of its window; ``blank``, its rows outside."""
-
-    x: Signal
-    now: Signal
-    last: Signal
-    blank: Value
-
-
-@dataclass(kw_only=True)
-class _Column:
-    """A column that has been read, and whether the window is complete with it."""
-
-    valid: Value
+    now: Value
     complete: Value
+    fetched: Value
+    first: Value
     blank: Value
-    pixels: list[Value]
 
 
 class ParallelLineBuffer(wiring.Component):
@@ -56,16 +45,20 @@ class ParallelLineBuffer(wiring.Component):
     1. Rows are numbered on and on over frames. Row r is in bank ``r mod banks``, so
        the rows of a window are in different banks, and a column of it is read in
        one cycle. A bank holds ``rows / banks`` of its rows.
-    2. A column goes into the shift window. After ``kernel width`` columns at the
-       start of a row of outputs, and ``stride`` of them for each later window, it
-       is complete and moves to the holding register, from where its beats leave;
-       the next columns are fetched meanwhile.
-    3. A column may be read when its lowest pixel in the map has been written; all
-       of a row's places are given free when the last window that needs it has been
-       fetched.
+    2. A column of a row of windows may be read when its lowest pixel in the map has
+       been written: with each pixel the writer counts the columns that it completes,
+       as `hw.blocks.line_buffer_serial` counts windows. A row's places are given free
+       when the last window that needs it has been fetched.
+    3. Columns go into the shift window, from where it moves, whole, to the holding
+       register: there the columns outside the map are put, so that none need be
+       fetched. For windows that reach beyond the end of a row the shift window moves on
+       as it is; the last such move is also the first of the next row, if its first
+       column is there.
+    4. What is read was written three cycles before at least, and is not yet free.
 
-    So an output pixel takes ``max(fold, min(stride, kernel width))`` cycles, the
-    first of a row ``max(fold, kernel width)``.
+    So an output pixel takes the cycles of its beats or of its new columns, whichever
+    are more (`LineBufferConfig.fetches`), and a row no more than it has pixels where
+    the padding is that of the kernel.
 
     Parameters
     ----------
@@ -88,31 +81,52 @@ class ParallelLineBuffer(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
+        config = self.config
         m = Module()
         # Low where a complete window must wait; the registers before it then hold.
         enable = Signal()
-        rows = self._write(m)
-        column = self._read(m, enable, rows, self._walk(m, enable, rows))
-        self._emit(m, enable, column)
+        bits = (config.capacity + config.walk.lead).bit_length() + 1
+        released = Signal(bits, init=-1)
+        grant = Grant(complete=Signal(range(-1, self._most()), init=-1))
+        ports = self._write(m, released, grant)
+        count_grants(m, grant, config.waiting)
+        step, x, slot = self._walk(m, enable, released, grant)
+        pixels, tags = self._read(m, enable, ports, step, x, slot)
+        self._emit(m, enable, pixels, tags)
         return m
 
-    def _write(self, m: Module) -> _Rows:
+    def _most(self) -> int:
+        """The most columns that one pixel completes, and one."""
+        rows = self.config.completing_rows
+        return 2 + (rows.count(rows[-1]) - 1) * self.config.width
+
+    def _write(self, m: Module, released: Signal, grant: Grant) -> list[ReadPort]:
         """The banks and their writer."""
         config = self.config
-        bits = config.row_bits
-        base = Signal(bits, init=-config.top % (1 << bits))
-        written, column, ahead = Signal(bits), Counter(config.width, "column"), Signal(bits)
-        write_now = self.i_stream.valid & self.i_stream.ready
-        capacity = config.rows.bit_length() - 1
+        room = Signal.like(
+            released, name="room", init=config.capacity - 1 + int(config.walk.first[0])
+        )
+        write_now = Signal()
         m.d.comb += [
-            ahead.eq(written - base),
-            self.i_stream.ready.eq(ahead[-1] | ~ahead[capacity:].any()),
+            self.i_stream.ready.eq(~room[-1]),
+            write_now.eq(self.i_stream.valid & self.i_stream.ready),
         ]
+        m.d.sync += room.eq((Cat(1, room) + Cat(~write_now, released))[1:])
+        x, y = Loop(config.width, "i_x"), Loop(config.height, "i_y")
+        column, row = Counter(config.width, "column"), Counter(config.rows, "row")
+        nest(m, write_now, x, y)
         nest(m, write_now, column)
-        with m.If(write_now & column.last):
-            m.d.sync += written.eq(written + 1)
+        nest(m, write_now & x.last, row)
 
-        first, slot = self._split(written)
+        rows = config.completing_rows
+        m.d.sync += grant.complete.eq(-1)
+        with m.If(write_now & y.at(rows)):
+            m.d.sync += grant.complete.eq(0)
+            if self._most() > 2:
+                with m.If(x.last & y.at([rows[-1]])):
+                    m.d.sync += grant.complete.eq(self._most() - 2)
+
+        first, slot = self._split(row.value)
         ports = []
         for bank in range(config.banks):
             m.submodules[f"bank_{bank}"] = memory = make_memory(
@@ -124,10 +138,10 @@ class ParallelLineBuffer(wiring.Component):
                 port.addr.eq(self._address(column.value, slot)),
                 port.data.eq(self.i_stream.payload),
             ]
-            ports.append(memory.read_port())
-        return _Rows(base=base, ahead=ahead, column=column.value, ports=ports)
+            ports.append(memory.read_port(domain="comb"))
+        return ports
 
-    def _split(self, row: Signal) -> tuple[Value, Value]:
+    def _split(self, row: Value) -> tuple[Value, Value]:
         """Bank of a row, and which of the bank's rows it is."""
         banks = self.config.banks.bit_length() - 1
         return row[:banks], row[banks : self.config.rows.bit_length() - 1]
@@ -136,77 +150,87 @@ class ParallelLineBuffer(wiring.Component):
         bits = (self.config.width - 1).bit_length()
         return Cat(column[:bits], slot) if bits else slot
 
-    def _walk(self, m: Module, enable: Signal, rows: _Rows) -> _Step:
-        """Which column comes next, and may it be read?"""
+    def _walk(
+        self, m: Module, enable: Signal, released: Signal, grant: Grant
+    ) -> tuple[_Step, Value, Value]:
+        """Which column comes next; returns it, the column, and the slot of its first row."""
         config = self.config
-        (kh, kw), (sy, sx) = config.kernel, config.stride
-        ox, oy = Counter(config.output_width, "ox"), Counter(config.output_height, "oy")
-        # The column's place in the map; it is outside where not below the width.
-        bits = (config.left + config.width + config.right + max(0, sx - kw)).bit_length()
-        x = Signal(bits, init=-config.left % (1 << bits))
-        inside = x < config.width if config.left or config.right else Const(1)
+        kh, sy, ends = config.kernel[0], config.stride[0], config.window_ends
+        x, oy = Loop(config.width, "x"), Loop(config.output_height, "oy")
+        column = Counter(config.width, "o_column")
+        base = Signal(range(config.rows), init=-config.top % config.rows)
+        rest = config.height - (config.output_height - 1) * sy
 
-        # The lowest row of the window that is in the map must have been written so far.
-        below = Signal(range(kh))
-        m.d.comb += below.eq(kh - 1)
-        with m.Switch(oy.value):
-            for position, mask in config.outside_rows.items():
-                with m.Case(position):
-                    m.d.comb += below.eq(max(k for k in range(kh) if not mask[k]))
-        beyond = (rows.ahead.as_signed() - below).as_signed()
-        there = (beyond > 0) | ((beyond == 0) & (rows.column > x))
+        now, fetched, complete = Signal(), Signal(), Signal()
+        # Moves without a column that are still to come, at the end of a row.
+        left = Signal(range(config.tail + 1))
+        begin = (left == 0) | (left == 1) if config.joined else left == 0
+        m.d.comb += [
+            fetched.eq(enable & grant.open & begin),
+            now.eq(fetched | (enable & (left != 0))),
+            complete.eq(fetched & x.at([v for v in ends if v < config.width])),
+        ]
+        nest(m, fetched, x, oy)
+        nest(m, fetched, column)
+        grant_next(m, grant, fetched)
+        m.d.sync += released.eq(-1)
+        with m.If(fetched & x.last):
+            m.d.sync += [base.eq(base + sy), released.eq(sy * config.width - 1)]
+            with m.If(oy.last):
+                m.d.sync += [base.eq(base + rest), released.eq(rest * config.width - 1)]
+        if config.tail:
+            seen = [config.width + config.tail - v for v in ends if v >= config.width]
+            with m.If(now & (left != 0)):
+                m.d.sync += left.eq(left - 1)
+                m.d.comb += complete.eq(
+                    Const(sum(1 << k for k in seen), 2 << config.tail).bit_select(left, 1)
+                )
+            with m.If(fetched & x.last):
+                m.d.sync += left.eq(config.tail)
+        outside = Signal(kh, name="outside_y")
+        for ky in range(kh):
+            rows = [y for y, mask in config.outside_rows.items() if mask[ky]]
+            m.d.comb += outside[ky].eq(oy.at(rows))
+        first, slot = self._split(base)
+        step = _Step(now=now, complete=complete, fetched=fetched, first=first, blank=outside)
+        return step, column.value, slot
 
-        # Columns that a window shares with the one before it are there already.
-        kx, fresh = Signal(range(kw + 1)), min(sx, kw)
-        needed = Mux(ox.value == 0, kw, fresh)
-        step, last = Signal(), Signal()
-        m.d.comb += [step.eq(enable & (~inside | there)), last.eq(kx + 1 == needed)]
-        with m.If(step):
-            m.d.sync += [x.eq(x + 1), kx.eq(kx + 1)]
-            with m.If(last):
-                m.d.sync += [kx.eq(0), x.eq(x + 1 + max(0, sx - kw))]
-                with m.If(ox.last):
-                    rest = config.height - (config.output_height - 1) * sy
-                    m.d.sync += x.eq(-config.left)
-                    m.d.sync += rows.base.eq(rows.base + Mux(oy.last, rest, sy))
-        nest(m, step & last, ox, oy)
-        outside = mark_outside(m, oy.value, config.outside_rows, kh, "outside_y")
-        blank = outside | (~inside).replicate(kh)
-        return _Step(x=x, now=step, last=last, blank=blank)
-
-    def _read(self, m: Module, enable: Signal, rows: _Rows, step: _Step) -> _Column:
+    def _read(
+        self,
+        m: Module,
+        enable: Value,
+        ports: list[ReadPort],
+        step: _Step,
+        x: Value,
+        slot: Value,
+    ) -> tuple[list[Value], list[Value]]:
         """Read a column out of all banks and put its pixels in order."""
         config = self.config
-        kh, banks = config.kernel[0], config.banks
-        first, slot = self._split(rows.base)
-        for bank, port in enumerate(rows.ports):
+        kh, banks, cycles = config.kernel[0], config.banks, config.read_cycles
+        data = []
+        for bank, port in enumerate(ports):
             # Banks before the first one hold the window's rows one turn later.
-            turn = (slot + (first > bank))[: len(slot)]
-            m.d.comb += [port.en.eq(enable), port.addr.eq(self._address(step.x, turn))]
-
-        now: list[Value] = [step.now, step.last, step.blank, first]
-        tags = _register(m, enable, now)
-        data: list[Value] = [port.data for port in rows.ports]
-        if config.memory == "block":
-            # Block RAM is slow to its output: a register before the multiplexers.
-            tags, data = _register(m, enable, tags), _register(m, enable, data)
-        valid, last, blank, rotation = tags
+            turn = (slot + (step.first > bank))[: len(slot)]
+            data.append(read_registered(m, port, self._address(x, turn), enable, cycles))
+        tags = delay(m, enable, [step.now, step.complete, step.blank, step.first], cycles)
+        rotation = tags.pop()
         pixels = [
             pick([data[(ky + turn) % banks] for turn in range(banks)], rotation) for ky in range(kh)
         ]
-        return _Column(valid=valid, complete=valid & last, blank=blank, pixels=pixels)
+        return pixels, tags
 
-    def _emit(self, m: Module, enable: Signal, column: _Column) -> None:
+    def _emit(self, m: Module, enable: Signal, pixels: list[Value], tags: list[Value]) -> None:
         """Shift window, holding register and its beats."""
         config = self.config
         kh, kw = config.kernel
+        valid, complete, blank = tags
         pixel = len(self.i_stream.payload)
         pad = replicate(config.pad_code, config.lane_bits, config.channels)
         window = [[Signal(pixel, name=f"w_{y}_{x}") for x in range(kw)] for y in range(kh)]
         full, held = Signal(), Signal()
         hold = Signal(config.fan_in * config.lane_bits)
-        beat, repeat = Counter(config.window_beats, "beat"), Counter(config.repeats, "repeat")
-        take, load = Signal(), Signal()
+        beat, repeat = Loop(config.window_beats, "beat"), Loop(config.repeats, "repeat")
+        ox, take, load = Loop(config.output_width, "ox"), Signal(), Signal()
         m.d.comb += [
             take.eq(held & self.o_stream.ready),
             load.eq(full & (~held | (take & beat.last & repeat.last))),
@@ -215,27 +239,27 @@ class ParallelLineBuffer(wiring.Component):
             self.o_stream.payload.eq(hold),
         ]
         with m.If(enable):
-            m.d.sync += full.eq(column.complete)
-            with m.If(column.valid):
+            m.d.sync += full.eq(complete)
+            with m.If(valid):
                 for ky in range(kh):
                     for left, right in zip(window[ky], window[ky][1:], strict=False):
                         m.d.sync += left.eq(right)
-                    m.d.sync += window[ky][-1].eq(column.pixels[ky])
-                    with m.If(column.blank[ky]):
+                    m.d.sync += window[ky][-1].eq(pixels[ky])
+                    with m.If(blank[ky]):
                         m.d.sync += window[ky][-1].eq(pad)
         nest(m, take, beat, repeat)
+        nest(m, load, ox)
         with m.If(load):
-            m.d.sync += [held.eq(1), hold.eq(Cat(*(Cat(*row) for row in window)))]
+            m.d.sync += held.eq(1)
+            for index in range(kh * kw):
+                ky, kx = divmod(index, kw)
+                word = hold.word_select(index, pixel)
+                m.d.sync += word.eq(window[ky][kx])
+                outside = [x for x, mask in config.outside_columns.items() if mask[kx]]
+                with m.If(ox.at(outside)):
+                    m.d.sync += word.eq(pad)
         with m.Elif(take):
             with m.If(beat.last & repeat.last):
                 m.d.sync += held.eq(0)
             if config.window_beats > 1:
                 m.d.sync += hold.eq(hold.rotate_right(config.simd * config.lane_bits))
-
-
-def _register(m: Module, enable: Value, values: list[Value]) -> list[Value]:
-    """The values one register later."""
-    later = [Signal.like(value) for value in values]
-    with m.If(enable):
-        m.d.sync += [new.eq(old) for new, old in zip(later, values, strict=True)]
-    return list(later)

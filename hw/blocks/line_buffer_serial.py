@@ -10,6 +10,7 @@ from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.counters import Loop, make_memory, nest, read_registered, replicate
+from hw.blocks.grants import Grant, count_grants, grant_next
 from hw.plan.stream import LineBufferConfig
 
 __all__ = ["SerialLineBuffer"]
@@ -43,20 +44,6 @@ class _Walk:
     def finished(self) -> Value:
         """The last word of a group of windows, in its last repetition."""
         return self.row_last & self.ky.last & self.repeat.last
-
-
-@dataclass(kw_only=True)
-class _Grant:
-    """Complete groups, from the writer to the reader.
-
-    ``complete`` is how many the writer has just completed, less one; ``now``, one is
-    granted; ``open``, the reader has at least one in hand, and ``more``, two.
-    """
-
-    complete: Signal
-    now: Signal
-    open: Signal
-    more: Signal
 
 
 class SerialLineBuffer(wiring.Component):
@@ -103,18 +90,14 @@ class SerialLineBuffer(wiring.Component):
         bits = (config.capacity + config.walk.lead).bit_length() + 1
         # Words that the reader gives free, less one.
         released = Signal(bits, init=-1)
-        grant = _Grant(
-            complete=Signal(range(-1, max(1, *config.completions)), init=-1),
-            now=Signal(),
-            open=Signal(),
-            more=Signal(),
-        )
+        most = max(1, *config.completions)
+        grant = Grant(complete=Signal(range(-1, most), init=-1))
         ports = self._write(m, released, grant)
-        self._count(m, grant)
+        count_grants(m, grant, config.waiting)
         self._read(m, ports, released, grant)
         return m
 
-    def _write(self, m: Module, released: Signal, grant: _Grant) -> list[ReadPort]:
+    def _write(self, m: Module, released: Signal, grant: Grant) -> list[ReadPort]:
         """The banks and their writer."""
         config = self.config
         cell, columns = config.places.cell, config.columns
@@ -168,7 +151,7 @@ class SerialLineBuffer(wiring.Component):
             ports.append(memory.read_port(domain="comb"))
         return ports
 
-    def _complete(self, m: Module, grant: _Grant, pixel: Value, x: Loop, y: Loop) -> None:
+    def _complete(self, m: Module, grant: Grant, pixel: Value, x: Loop, y: Loop) -> None:
         """Tell which groups a pixel completes, a cycle later."""
         config = self.config
         rows, columns = config.completing_rows, config.completing_columns
@@ -182,15 +165,7 @@ class SerialLineBuffer(wiring.Component):
                     with m.If(y.at([max(rows)])):
                         m.d.sync += grant.complete.eq(all_rows - 1)
 
-    def _count(self, m: Module, grant: _Grant) -> None:
-        """Complete groups that wait, less one; one is granted where there is room."""
-        waiting = Signal(range(-1, self.config.waiting + 1), init=-1)
-        complete = grant.complete
-        extended = Cat(complete, complete[-1].replicate(len(waiting)))[: len(waiting)]
-        m.d.comb += grant.now.eq(~waiting[-1] & ~grant.more)
-        m.d.sync += waiting.eq((Cat(1, waiting) + Cat(~grant.now, extended))[1:])
-
-    def _read(self, m: Module, ports: list[ReadPort], released: Signal, grant: _Grant) -> None:
+    def _read(self, m: Module, ports: list[ReadPort], released: Signal, grant: Grant) -> None:
         """From places to the output."""
         config = self.config
         enable, step, done = Signal(), Signal(), Signal()
@@ -200,10 +175,7 @@ class SerialLineBuffer(wiring.Component):
             step.eq(enable & grant.open),
             done.eq(step & walk.finished),
         ]
-        m.d.sync += [
-            grant.open.eq(grant.now | grant.more | (grant.open & ~done)),
-            grant.more.eq(~done & (grant.more | (grant.open & grant.now))),
-        ]
+        grant_next(m, grant, done)
         nest(m, step, *walk.loops)
         self._release(m, step, walk, released)
         place, further = self._move(m, step, walk)

@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
-from hw.blocks.counters import Counter, make_memory, nest, read_registered
+from hw.blocks.counters import Counter, delay, make_memory, nest, read_registered
 from hw.plan.stream import PoolConfig
 from sw.errors import PlanError
 
@@ -78,7 +78,7 @@ class Pool(wiring.Component):
         earlier, address = Signal.like(self.i_stream.payload), Signal(range(config.depth))
         best = Signal.like(earlier)
         beat: list[Value] = [accept, kept, first, emits, px.value == 0, word.value, address]
-        *flags, payload = self._delay(m, enable, [*beat, self.i_stream.payload])
+        *flags, payload = delay(m, enable, [*beat, self.i_stream.payload], config.read_cycles)
         accepted, keeps, starts, ends, fresh, at, place = flags
         flip = self._mask(at)
         m.d.comb += [
@@ -105,15 +105,6 @@ class Pool(wiring.Component):
                 self.o_stream.payload.eq(best ^ flip),
             ]
         return m
-
-    def _delay(self, m: Module, enable: Value, values: list[Value]) -> list[Value]:
-        """The values as many registers later as the memory takes."""
-        for _ in range(self.config.read_cycles):
-            later = [Signal(len(value), name=f"beat_{i}") for i, value in enumerate(values)]
-            with m.If(enable):
-                m.d.sync += [new.eq(old) for new, old in zip(later, values, strict=True)]
-            values = list(later)
-        return values
 
     def _walk(
         self,

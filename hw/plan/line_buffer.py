@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -237,10 +238,9 @@ class LineBufferConfig:
         bottom, right = np.minimum(y + kh, self.height) - 1, np.minimum(last, self.width)
         service = np.full(len(oy), self.fold)
         if self.mode == "parallel":
-            # A window's new columns are fetched while its predecessor is emitted:
-            # all of them at the start of a row.
+            # A window's new columns are fetched while its predecessor is emitted.
             first = y * row
-            service = np.maximum(service, np.where(group == 0, kw, min(sx, kw)))
+            service = np.maximum(service, np.tile(self.fetches, self.output_height))
         else:
             first = y * row + self.places.origin + group * self.columns * self.places.step
         return WindowWalk(
@@ -250,6 +250,34 @@ class LineBufferConfig:
             beats=self.input_beats,
             release=self.window_beats - 1 if self.single and self.mode == "serial" else 0,
         )
+
+    @property
+    def window_ends(self) -> list[int]:
+        """Parallel mode: the column with which each window of a row is complete.
+
+        Those behind the map are not fetched: the window only moves on.
+        """
+        return [x * self.stride[1] - self.left + self.kernel[1] - 1
+                for x in range(self.output_width)]  # fmt: skip
+
+    @property
+    def tail(self) -> int:
+        """Parallel mode: columns behind the map that the last window of a row sees."""
+        return max(0, self.window_ends[-1] + 1 - self.width)
+
+    @property
+    def joined(self) -> bool:
+        """Parallel mode: whether the last column of the tail goes by while the first
+        of the next row is fetched."""
+        return self.tail > 0 and self.window_ends[0] > 0
+
+    @property
+    def fetches(self) -> list[int]:
+        """Parallel mode: cycles from each window of a row being complete to the next one."""
+        ends = self.window_ends
+        after = max(0, self.width - 1 - ends[-1])
+        first = ends[0] + 1 + after - int(self.joined)
+        return [first, *(b - a for a, b in pairwise(ends))]
 
     @property
     def single(self) -> bool:
@@ -288,17 +316,22 @@ class LineBufferConfig:
 
     @property
     def capacity(self) -> int:
-        """Serial mode: words by which the writer may be ahead of the first one needed."""
+        """Words by which the writer may be ahead of the first one that is needed."""
+        if self.mode == "parallel":
+            return self.rows * self.width
         return self.places.capacity(self.depth)
 
     @cached_property
     def waiting(self) -> int:
-        """Serial mode: the most groups of windows that are complete and not begun."""
+        """The most groups of windows, in parallel mode columns, that are complete and
+        not begun."""
+        if self.mode == "parallel":
+            return self.capacity + self.kernel[0] * self.width
         return self.walk.waiting(self.capacity)
 
     @property
     def completing_rows(self) -> list[int]:
-        """Serial mode: the row of the map in which each row of windows is completed."""
+        """The row of the map in which each row of windows is completed."""
         row = self.width * self.pixel_beats
         return ((self.walk.end[:: self.groups] - 1) // row).tolist()
 
@@ -321,14 +354,8 @@ class LineBufferConfig:
 
     @property
     def read_cycles(self) -> int:
-        """Serial mode: from an address to the word: block RAM has an output register."""
+        """From an address to the word: block RAM has an output register."""
         return 2 if self.memory == "block" else 1
-
-    @property
-    def row_bits(self) -> int:
-        """Parallel mode: the same for rows."""
-        lead = -(-self.walk.lead // self.width) + self.kernel[0]
-        return max(lead, self.rows).bit_length() + 1
 
     @property
     def memory_bits(self) -> int:
@@ -372,9 +399,9 @@ def _serial_latency(config: LineBufferConfig) -> int:
 
 
 def _parallel_latency(config: LineBufferConfig) -> int:
-    """From the last pixel of the first window: memory, shift window, holding register."""
-    row = min(config.kernel[0] - config.top, config.height) - 1
-    column = min(config.kernel[1] - config.left, config.width) - 1
-    padding = config.kernel[1] - config.left - 1 - column
-    stages = 5 if config.memory == "block" else 4
-    return row * config.width + column + padding + stages + config.window_beats - 1
+    """From the last column of the first window, fetched three cycles after its last
+    pixel was written: the memory, window and holding register."""
+    row, end = config.completing_rows[0] * config.width, config.window_ends[0]
+    column = min(end, config.width - 1)
+    # Columns of the tail follow one a cycle.
+    return row + column + 3 + end - column + config.read_cycles + 2 + config.window_beats - 1
