@@ -72,12 +72,14 @@ def nest(m: Module, step: Value, *counters: Counter | Loop) -> None:
     carry = step
     for counter in counters:
         if isinstance(counter.value, Signal):
+            following = carry & counter.last
             with m.If(carry):
                 m.d.sync += counter.value.eq(counter.value + 1)
-                if counter.count % (1 << len(counter.value)):
-                    with m.If(counter.last):
-                        m.d.sync += counter.value.eq(counter.start)
-            carry = carry & counter.last
+            if counter.count % (1 << len(counter.value)):
+                # Outermost, which makes it the flip-flops' own reset.
+                with m.If(following):
+                    m.d.sync += counter.value.eq(counter.start)
+            carry = following
 
 
 def make_memory(shape: int, depth: int, kind: str) -> Memory:

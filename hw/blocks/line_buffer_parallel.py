@@ -245,21 +245,20 @@ class ParallelLineBuffer(wiring.Component):
                     for left, right in zip(window[ky], window[ky][1:], strict=False):
                         m.d.sync += left.eq(right)
                     m.d.sync += window[ky][-1].eq(pixels[ky])
-                    with m.If(blank[ky]):
-                        m.d.sync += window[ky][-1].eq(pad)
+        # Outermost, here and below, which makes it the flip-flops' own reset.
+        for ky in range(kh):
+            with m.If(enable & valid & blank[ky]):
+                m.d.sync += window[ky][-1].eq(pad)
         nest(m, take, beat, repeat)
         nest(m, load, ox)
         with m.If(load):
-            m.d.sync += held.eq(1)
-            for index in range(kh * kw):
-                ky, kx = divmod(index, kw)
-                word = hold.word_select(index, pixel)
-                m.d.sync += word.eq(window[ky][kx])
-                outside = [x for x, mask in config.outside_columns.items() if mask[kx]]
-                with m.If(ox.at(outside)):
-                    m.d.sync += word.eq(pad)
+            m.d.sync += [held.eq(1), hold.eq(Cat(*(Cat(*row) for row in window)))]
         with m.Elif(take):
             with m.If(beat.last & repeat.last):
                 m.d.sync += held.eq(0)
             if config.window_beats > 1:
                 m.d.sync += hold.eq(hold.rotate_right(config.simd * config.lane_bits))
+        for kx in range(kw):
+            outside = [x for x, mask in config.outside_columns.items() if mask[kx]]
+            with m.If(load & ox.at(outside)):
+                m.d.sync += [hold.word_select(ky * kw + kx, pixel).eq(pad) for ky in range(kh)]

@@ -296,8 +296,9 @@ class SerialLineBuffer(wiring.Component):
                 for other in set(rotations) - {rotations[0]}:
                     with m.If(turn == other):
                         m.d.sync += word.eq(data[(column + other) % columns])
-                with m.If(blank[column]):
-                    m.d.sync += word.eq(pad)
+            # Outermost, which makes it the flip-flops' own reset.
+            with m.If(enable & blank[column]):
+                m.d.sync += word.eq(pad)
 
     def _outside(self, walk: _Walk, column: int) -> Value:
         """Whether the tap that is read is outside the map for a column of the group."""
