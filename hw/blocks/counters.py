@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from amaranth.hdl import Array, Const, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.memory import Memory, ReadPort
 
 __all__ = [
@@ -13,9 +13,9 @@ __all__ = [
     "delay",
     "make_memory",
     "nest",
-    "pick",
     "read_registered",
     "replicate",
+    "rotate",
 ]
 
 
@@ -74,12 +74,19 @@ def nest(m: Module, step: Value, *counters: Counter | Loop) -> None:
         if isinstance(counter.value, Signal):
             following = carry & counter.last
             with m.If(carry):
-                m.d.sync += counter.value.eq(counter.value + 1)
+                m.d.sync += counter.value.eq(_increment(counter.value))
             if counter.count % (1 << len(counter.value)):
                 # Outermost, which makes it the flip-flops' own reset.
                 with m.If(following):
                     m.d.sync += counter.value.eq(counter.start)
             carry = following
+
+
+def _increment(value: Value) -> Value:
+    """One more; in LUTs where that takes fewer than a carry chain with its ends."""
+    if len(value) > 6:
+        return value + 1
+    return Cat(value[0] ^ 1, *(value[i] ^ value[:i].all() for i in range(1, len(value))))
 
 
 def make_memory(shape: int, depth: int, kind: str) -> Memory:
@@ -127,6 +134,16 @@ def replicate(code: int, lane_bits: int, lanes: int) -> int:
     return sum(code << lane * lane_bits for lane in range(lanes))
 
 
-def pick(values: list[Value], index: Value) -> Value:
-    """``values[index]``, where the list is as long as a power of two."""
-    return values[0] if len(values) == 1 else Array(values)[index]
+def rotate(values: list[Value], turn: Value, count: int) -> list[Value]:
+    """``values[turn]`` and those after it, around the end, the first ``count`` of them.
+
+    The list is as long as a power of two. Bit by bit of ``turn``, which takes fewer
+    LUTs than a multiplexer for each.
+    """
+    for bit in reversed(range(len(values).bit_length() - 1)):
+        # Those that the bits below may still bring to the front.
+        needed = min(len(values), count + (1 << bit) - 1)
+        values = [
+            Mux(turn[bit], values[(i + (1 << bit)) % len(values)], values[i]) for i in range(needed)
+        ] + values[needed:]
+    return values[:count]

@@ -15,9 +15,9 @@ from hw.blocks.counters import (
     delay,
     make_memory,
     nest,
-    pick,
     read_registered,
     replicate,
+    rotate,
 )
 from hw.blocks.grants import Grant, count_grants, grant_next
 from hw.plan.stream import LineBufferConfig
@@ -113,9 +113,8 @@ class ParallelLineBuffer(wiring.Component):
         ]
         m.d.sync += room.eq((Cat(1, room) + Cat(~write_now, released))[1:])
         x, y = Loop(config.width, "i_x"), Loop(config.height, "i_y")
-        column, row = Counter(config.width, "column"), Counter(config.rows, "row")
+        row = Counter(config.rows, "row")
         nest(m, write_now, x, y)
-        nest(m, write_now, column)
         nest(m, write_now & x.last, row)
 
         rows = config.completing_rows
@@ -135,7 +134,7 @@ class ParallelLineBuffer(wiring.Component):
             port = memory.write_port()
             m.d.comb += [
                 port.en.eq(write_now & (first == bank)),
-                port.addr.eq(self._address(column.value, slot)),
+                port.addr.eq(self._address(x.value, slot)),
                 port.data.eq(self.i_stream.payload),
             ]
             ports.append(memory.read_port(domain="comb"))
@@ -147,6 +146,7 @@ class ParallelLineBuffer(wiring.Component):
         return row[:banks], row[banks : self.config.rows.bit_length() - 1]
 
     def _address(self, column: Value, slot: Value) -> Value:
+        """Of a column, numbered as a `Loop` counts: the low bits differ for all of them."""
         bits = (self.config.width - 1).bit_length()
         return Cat(column[:bits], slot) if bits else slot
 
@@ -157,7 +157,6 @@ class ParallelLineBuffer(wiring.Component):
         config = self.config
         kh, sy, ends = config.kernel[0], config.stride[0], config.window_ends
         x, oy = Loop(config.width, "x"), Loop(config.output_height, "oy")
-        column = Counter(config.width, "o_column")
         base = Signal(range(config.rows), init=-config.top % config.rows)
         rest = config.height - (config.output_height - 1) * sy
 
@@ -171,7 +170,6 @@ class ParallelLineBuffer(wiring.Component):
             complete.eq(fetched & x.at([v for v in ends if v < config.width])),
         ]
         nest(m, fetched, x, oy)
-        nest(m, fetched, column)
         grant_next(m, grant, fetched)
         m.d.sync += released.eq(-1)
         with m.If(fetched & x.last):
@@ -193,7 +191,7 @@ class ParallelLineBuffer(wiring.Component):
             m.d.comb += outside[ky].eq(oy.at(rows))
         first, slot = self._split(base)
         step = _Step(now=now, complete=complete, fetched=fetched, first=first, blank=outside)
-        return step, column.value, slot
+        return step, x.value, slot
 
     def _read(
         self,
@@ -206,18 +204,14 @@ class ParallelLineBuffer(wiring.Component):
     ) -> tuple[list[Value], list[Value]]:
         """Read a column out of all banks and put its pixels in order."""
         config = self.config
-        kh, banks, cycles = config.kernel[0], config.banks, config.read_cycles
+        kh, cycles = config.kernel[0], config.read_cycles
         data = []
         for bank, port in enumerate(ports):
             # Banks before the first one hold the window's rows one turn later.
             turn = (slot + (step.first > bank))[: len(slot)]
             data.append(read_registered(m, port, self._address(x, turn), enable, cycles))
         tags = delay(m, enable, [step.now, step.complete, step.blank, step.first], cycles)
-        rotation = tags.pop()
-        pixels = [
-            pick([data[(ky + turn) % banks] for turn in range(banks)], rotation) for ky in range(kh)
-        ]
-        return pixels, tags
+        return rotate(data, tags.pop(), kh), tags
 
     def _emit(self, m: Module, enable: Signal, pixels: list[Value], tags: list[Value]) -> None:
         """Shift window, holding register and its beats."""
