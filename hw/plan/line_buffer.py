@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from hw.plan.places import Places
-from hw.plan.windows import WindowWalk
+from hw.plan.windows import WindowWalk, outside
 from sw.errors import PlanError
 
 __all__ = ["LineBufferConfig", "at_least", "lut_or_block"]
@@ -202,12 +202,12 @@ class LineBufferConfig:
     @property
     def outside_rows(self) -> dict[int, tuple[bool, ...]]:
         """For output rows whose window leaves the map: whether row ky of it is outside."""
-        return _outside(self.output_height, self.kernel[0], self.stride[0], self.top, self.height)
+        return outside(self.output_height, self.kernel[0], self.stride[0], self.top, self.height)
 
     @property
     def outside_columns(self) -> dict[int, tuple[bool, ...]]:
         """For output columns whose window leaves the map: whether column kx of it is outside."""
-        return _outside(self.output_width, self.kernel[1], self.stride[1], self.left, self.width)
+        return outside(self.output_width, self.kernel[1], self.stride[1], self.left, self.width)
 
     @property
     def groups(self) -> int:
@@ -378,18 +378,6 @@ class LineBufferConfig:
         if self.mode == "parallel":
             return _parallel_latency(self)
         return _serial_latency(self)
-
-
-def _outside(
-    outputs: int, kernel: int, stride: int, before: int, size: int
-) -> dict[int, tuple[bool, ...]]:
-    """Positions 0 to ``outputs`` - 1 at which taps of the kernel are not in the map."""
-    table = {}
-    for out in range(outputs):
-        taps = tuple(not 0 <= out * stride - before + k < size for k in range(kernel))
-        if any(taps):
-            table[out] = taps
-    return table
 
 
 def _serial_latency(config: LineBufferConfig) -> int:

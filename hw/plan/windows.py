@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WindowWalk"]
+__all__ = ["WindowWalk", "outside"]
 
 #: Cycles from writing a beat until it can be read, and from reading the last of
 #: a window until its place is seen to be free: registers of the block itself.
@@ -100,3 +100,15 @@ class WindowWalk:
     def rows(self, row: int) -> int:
         """Rows of ``row`` places needed where a row is taken and freed as one."""
         return int(((self.written() - 1) // row - self.first // row).max()) + 1
+
+
+def outside(
+    outputs: int, kernel: int, stride: int, before: int, size: int
+) -> dict[int, tuple[bool, ...]]:
+    """Positions 0 to ``outputs`` - 1 at which taps of the kernel are not in the map."""
+    table = {}
+    for out in range(outputs):
+        taps = tuple(not 0 <= out * stride - before + k < size for k in range(kernel))
+        if any(taps):
+            table[out] = taps
+    return table
