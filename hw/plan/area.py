@@ -14,6 +14,7 @@ from math import ceil
 
 from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.carry import chain_sites
+from hw.plan.constant import estimated_sites
 from hw.plan.match_sum import MatchSumConfig
 from hw.plan.memory import block_rams, lut_ram, memory_cost, rom_bits, rom_luts
 from hw.plan.stream import (
@@ -82,6 +83,8 @@ def pe_counts(config: ArrayConfig) -> tuple[int, int]:
 
 def array_terms(config: ArrayConfig) -> Terms:
     """Systolic array: PEs, weight memories, thresholds, hop registers, output FIFO."""
+    if config.weight_memory == "logic":
+        return _logic_terms(config)
     columns, hops, weights = config.columns, config.hops, config.weights
     word = config.rows * columns * config.out_bits
     pe_sites, pe_registers = pe_counts(config)
@@ -112,6 +115,24 @@ def array_terms(config: ArrayConfig) -> Terms:
             lut[name] = lut.get(name, 0) + number
         registers, blocks = registers + more.ff["registers"], blocks + more.bram
     return Terms(lut=lut, ff={"array": 1, "registers": registers}, bram=blocks)
+
+
+def _logic_terms(config: ArrayConfig) -> Terms:
+    """Weights as logic: adders with a register each, lanes that wait for theirs, thresholds."""
+    sites = 1.04 * estimated_sites(config.rows, config.simd)
+    compare = config.rows * (config.match_bits + 1) / 2
+    word = config.rows * config.columns * config.out_bits
+    waiting = config.simd * config.code_cycles / 2
+    lut = {"array": 1.0, "sites": config.columns * (sites + compare)}
+    lut["sites"] += lut_ram(word, config.fifo_depth)
+    registers = config.columns * (sites + waiting) + 2 * word
+    if config.thresholds is None or config.thresholds.classes == config.thresholds.levels == 1:
+        return Terms(lut=lut, ff={"array": 1, "registers": registers})
+    more = _threshold_terms(config.thresholds, config)
+    for name, number in more.lut.items():
+        lut[name] = lut.get(name, 0) + number
+    registers += more.ff["registers"]
+    return Terms(lut=lut, ff={"array": 1, "registers": registers}, bram=more.bram)
 
 
 def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:

@@ -42,6 +42,9 @@ WIDEST_BEAT = 1152
 #: Most pixels worked on side by side.
 MOST_COLUMNS = 8
 
+#: Most weights of a layer that are made logic; the sums of more of them take too long to route.
+MOST_LOGIC = 8192
+
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72
 
@@ -287,7 +290,10 @@ def _arrays(stage: ArrayStage, simd: int, rows: int, columns: int) -> Iterator[A
     depth = stage.fan_in // simd * (stage.outputs // rows)
     classes = (max(stage.y_classes) + 1) * (max(stage.x_classes) + 1)
     levels_depth = classes * (stage.outputs // rows)
-    for memory in _memories(depth):
+    memories: tuple[Literal["lut", "block", "logic"], ...] = _memories(depth)
+    if depth == 1 and stage.lane_bits == 1 and stage.outputs * stage.fan_in <= MOST_LOGIC:
+        memories += ("logic",)
+    for memory in memories:
         # A single level is never in block RAM: see `hw.blocks.threshold`.
         for threshold_memory in _memories(levels_depth if stage.levels > 1 else 1):
             thresholds = None
@@ -322,7 +328,7 @@ def _memories(depth: int) -> tuple[Literal["lut", "block"], ...]:
 
 def _rows_per_hop(rows: int, simd: int, depth: int, memory: str) -> int:
     """The fewest rows that share a block RAM with as few block RAMs in all as can be."""
-    if memory == "lut":
+    if memory != "block":
         return 1
     shared = [d for d in divisors(rows) if d == 1 or d * simd <= WIDEST_HOP]
     return min(shared, key=lambda d: (rows // d * block_rams(d * simd, depth), d))
