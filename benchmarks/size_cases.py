@@ -170,6 +170,12 @@ CASES: tuple[Case, ...] = (
     _array_case("4x32 one fold, constant weights", 4, 32, 1, 1, weight_memory="lut"),
     _array_case("4x32 depth 8, lut", 4, 32, 4, 2, weight_memory="lut"),
     _array_case("4x32 depth 64, lut", 4, 32, 4, 16, weight_memory="lut"),
+    _array_case("16x64, weights as logic", 16, 64, 1, 1, weight_memory="logic"),
+    _array_case("64x64, weights as logic", 64, 64, 1, 1, weight_memory="logic"),
+    _array_case(
+        "16x144, weights as logic, border", 16, 144, 1, 1, weight_memory="logic", border=True
+    ),
+    _array_case("16x27 8 bits, weights as logic", 16, 27, 1, 1, weight_memory="logic", lane_bits=8),
     _array_case("8x8", 8, 8),
     _array_case("8x8, 4 rows per hop", 8, 8, rows_per_hop=4),
     _array_case("4x32 border", 4, 32, border=True),

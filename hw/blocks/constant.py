@@ -22,13 +22,10 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
 from hw.fabric import family_of
-from hw.plan.adders import Adder, Lane, Operand, Pair
+from hw.plan.adders import Adder, Lane, Operand, Pair, chains
 from hw.plan.constant import plan_sums
 
 __all__ = ["ConstantSums"]
-
-#: Sites of a chain, about: a longer one is slow from end to end, a shorter one has more ends.
-_LONGEST_CHAIN = 48
 
 #: Inputs of a function and its table: bit ``first + 2 * second`` for inputs first, second.
 _Function = tuple[tuple[Value, ...], int]
@@ -145,18 +142,10 @@ class _Builder:
         self.sums[adder] = [register]
 
     def add_on_chains(self, name: str, adders: list[Adder]) -> None:
-        """Adders that are made in one cycle, on chains of about equal length."""
-        passing = [adder for adder in adders if adder.right is None]
-        self.add_plainly(f"{name}_passing", passing)
+        """Adders that are made in one cycle."""
+        self.add_plainly(f"{name}_passing", [adder for adder in adders if adder.right is None])
         fields = [adder for adder in adders if adder.right is not None]
-        sites = sum(adder.sites for adder in fields)
-        chains = -(-sites // _LONGEST_CHAIN)
-        made = 0
-        for number in range(chains):
-            chain: list[Adder] = []
-            while fields and made < sites * (number + 1) / chains:
-                chain.append(fields.pop(0))
-                made += chain[-1].sites
+        for number, chain in enumerate(chains(fields)):
             self._add_on_chain(f"{name}_{number}", chain)
 
     def _add_on_chain(self, name: str, adders: list[Adder]) -> None:

@@ -6,9 +6,13 @@ number is a *form*, a sum of lanes with their signs, plus an offset that is know
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Adder", "Lane", "Operand", "Output", "Pair", "SumPlan"]
+__all__ = ["Adder", "Lane", "Operand", "Output", "Pair", "SumPlan", "chains"]
+
+#: Sites of a chain, about: a longer one is slow from end to end, a shorter one has more ends.
+_LONGEST_CHAIN = 48
 
 
 @dataclass(frozen=True)
@@ -144,3 +148,15 @@ class SumPlan:
     def sites(self) -> int:
         """Sites of carry chains, their ends not counted."""
         return sum(adder.sites for group in self.groups for adder in group)
+
+
+def chains(adders: Sequence[Adder]) -> list[list[Adder]]:
+    """Adders of one cycle, in order, on carry chains of about equal length."""
+    sites = sum(adder.sites for adder in adders)
+    count = -(-sites // _LONGEST_CHAIN)
+    found: list[list[Adder]] = [[] for _ in range(count)]
+    before = 0
+    for adder in adders:
+        found[before * count // sites].append(adder)
+        before += adder.sites
+    return [chain for chain in found if chain]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+from amaranth.back import rtlil
 
+from hw.blocks.constant import ConstantSums
+from hw.fabric import Fabric
+from hw.plan.constant import plan_sums, sum_cycles
+from hw.plan.constant_cost import INVERTED_SITES, constant_cost, plan_cost
 from tests.hw.blocks import bench
 from tests.hw.blocks.array_case import ArrayCase, random_case
+from tests.hw.blocks.test_carry import prove_equal
 
 
 def run(
@@ -60,3 +68,62 @@ def test_exact_when_stalled(shape, i_rate, o_rate, rng):
 
 def logic_case(rng: np.random.Generator, **shape) -> ArrayCase:
     return random_case(rng, neuron_folds=1, synapse_folds=1, weight_memory="logic", **shape)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "lanes", "lane_bits"),
+    [(1, 1, 1), (1, 9, 1), (2, 5, 1), (3, 11, 1), (6, 12, 1), (7, 20, 1), (4, 6, 2), (3, 3, 8)],
+)
+def test_cells_are_equal(outputs, lanes, lane_bits, rng, tmp_path):
+    """Both forms of the adders, by proof for every input."""
+    block = ConstantSums(weights=rng.random((outputs, lanes)) < 0.5, lane_bits=lane_bits)
+    prove_equal(block, tmp_path, cycles=block.latency_cycles + 1)
+
+
+@pytest.mark.parametrize("trial", range(12))
+def test_random_shapes(trial, rng):
+    border = BORDER if rng.random() < 0.4 else {}
+    lane_bits = int(rng.choice([1, 1, 1, 2, 8]))
+    case = logic_case(
+        rng,
+        rows=int(rng.integers(1, 20)),
+        simd=int(rng.integers(1, 60 if lane_bits == 1 else 12)),
+        lane_bits=lane_bits,
+        levels=int(rng.choice([0, 1, 1, 3])),
+        columns=int(rng.choice([1, 2, 4])) if border else 1,
+        frames=5,
+        **border,
+    )
+    run(case, rng, i_rate=0.7, o_rate=0.7)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_weights_that_are_all_alike(same, rng):
+    """All lanes in one class, the longest way through the adders."""
+    weights = np.full((7, 200), same)
+    plan = plan_sums(weights)
+    assert plan.cycles <= sum_cycles(7, 200, 1)
+    case = logic_case(rng, rows=7, simd=200, frames=3)
+    run(dataclasses.replace(case, weights=weights), rng)
+
+
+def test_cost_of_random_weights_is_that_of_the_plan(rng):
+    """What the planner reckons with before it knows the weights.
+
+    Flip-flops vary more: the largest class decides how many cycles all lanes wait.
+    """
+    for outputs, lanes in ((64, 64), (32, 288), (64, 400)):
+        estimate = constant_cost(outputs, lanes)
+        real = plan_cost(rng.random((outputs, lanes)) < 0.5)
+        assert abs(estimate.lut / real.lut - 1) < 0.03
+        assert abs(estimate.ff / real.ff - 1) < 0.12
+
+
+def test_cost_counts_the_cells(rng):
+    """Sites and flip-flops of the plan are those of the netlist, before Yosys adds inverters."""
+    weights = rng.random((6, 40)) < 0.5
+    text = rtlil.convert(
+        ConstantSums(weights=weights), platform=Fabric(family="ecp5"), emit_src=False
+    )
+    expected = 2 * text.count(r"cell \CCU2C") * (1 + 1 / INVERTED_SITES)
+    assert plan_cost(weights).lut == round(expected)
