@@ -78,6 +78,7 @@ def summary_lines(result: Planned) -> list[str]:
     return [
         f"area, link included: {used}",
         f"{plan.cycles_per_frame} cycles a frame, {plan.frames_per_second:.0f} frames/s (the core)",
+        f"predicted Fmax {plan.fmax_mhz:.0f} MHz",
         f"limited by: {plan.limited_by}; "
         + (f"{plan.gap:.1%} from the best at most" if plan.gap else "proven to be the best"),
     ]

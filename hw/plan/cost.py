@@ -161,7 +161,7 @@ class Share:
 
 
 #: Everything outside the core but the ring of frames.
-LINK = Cost(lut=1020, ff=550, bram=1)
+LINK = Cost(lut=1150, ff=700, bram=1)
 
 
 def total(terms: Terms) -> Cost:

@@ -159,8 +159,8 @@ def make_plan(
     # The link delivers a byte's worth of codes at a time.
     search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
     usable = Share.of(share).usable(budget)
-    # Faster than any design of this device, to begin with.
-    clock_mhz = clock(CLOCK_SHARE * design_fmax((), Cost(), budget)) if callable(clock) else clock
+    # Faster than any design, to begin with.
+    clock_mhz = clock(CLOCK_SHARE * design_fmax(Cost())) if callable(clock) else clock
     while True:
         request = _Request(
             name=model.name,
@@ -177,7 +177,7 @@ def make_plan(
                 raise _too_large(search, request)
         else:
             choice, limited_by = _fast_enough(search, request, fps), "fps"
-        fmax_mhz = design_fmax(choice.layers, choice.cost, budget)
+        fmax_mhz = design_fmax(choice.cost)
         if not callable(clock):
             break
         reached = clock(CLOCK_SHARE * fmax_mhz)
