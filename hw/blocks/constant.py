@@ -49,7 +49,7 @@ class ConstantSums(wiring.Component):
     codes : unsigned(lanes * lane_bits), in
         Lane i in bits ``[i*lane_bits, (i+1)*lane_bits)``.
     numbers : list of unsigned, out
-        Of each output; they follow the codes by ``plan.cycles``.
+        Of each output; they follow the codes by the cycles of their adder.
     """
 
     def __init__(self, *, weights: ArrayLike, lane_bits: int = 1) -> None:
@@ -84,7 +84,7 @@ class ConstantSums(wiring.Component):
                 else:
                     builder.add_plainly(name, together)
         for port, output in zip(self.numbers, self.plan.outputs, strict=True):
-            m.d.comb += port.eq(builder.number(output.adder, self.plan.cycles))
+            m.d.comb += port.eq(builder.number(output.adder, output.adder.cycle))
         return m
 
 

@@ -79,32 +79,27 @@ class ConstantRows(wiring.Component):
         levels = 0 if given is None else given.levels
 
         # A register in front, and the time that the walk over border classes takes.
-        early = 1 if classes == 1 else max(1, 1 + WEIGHT_LATENCY - sums.latency_cycles)
-        codes: Value = self.codes
-        for cycle in range(early):
-            register = Signal(len(codes), name=f"codes_{cycle}", reset_less=True)
-            m.d.sync += register.eq(codes)
-            codes = register
+        first = min(output.adder.cycle for output in sums.plan.outputs)
+        early = 1 if classes == 1 else max(1, 1 + WEIGHT_LATENCY - first)
+        codes = _delayed(m, self.codes, early, "codes")[-1]
         m.d.comb += sums.codes.eq(codes)
-        numbers_at = early + sums.latency_cycles
-        valid = [self.valid]
-        for cycle in range(1, numbers_at + 1):
-            register = Signal(name=f"valid_{cycle}")
-            m.d.sync += register.eq(valid[-1])
-            valid.append(register)
+        valid = _delayed(m, self.valid, early + sums.latency_cycles, "valid", reset_less=False)
 
-        address: Value = Const(0, 1)
+        # By the cycles that an output's numbers are behind those of the first.
+        addresses: list[Value] = [Const(0, 1)] * (sums.latency_cycles - first + 1)
         if given is not None and classes > 1:
             m.submodules.address = walk = ThresholdAddress(
                 config=given,
                 neuron_folds=1,
                 x_classes=given.x_classes[self.column :: config.columns],
             )
-            m.d.comb += walk.advance.eq(valid[numbers_at - WEIGHT_LATENCY - 1])
-            address = walk.address
+            m.d.comb += walk.advance.eq(valid[early + first - WEIGHT_LATENCY - 1])
+            addresses = _delayed(m, walk.address, len(addresses) - 1, "address")
 
         lanes: list[Value] = []
         for row, (number, output) in enumerate(zip(sums.numbers, sums.plan.outputs, strict=True)):
+            at = early + output.adder.cycle
+            address = addresses[output.adder.cycle - first]
             if given is None:
                 lane = Signal(config.match_bits, name=f"matches_{row}", reset_less=True)
                 matches = output.offset - number if output.negative else number - output.offset
@@ -112,15 +107,11 @@ class ConstantRows(wiring.Component):
             elif levels == 1:
                 lane = self._code(m, row, number, output, address)
             else:
-                lane = self._codes(m, given, row, number, output, address, valid[numbers_at])
-            lanes.append(lane)
-        word: Value = Cat(*lanes)
-        # What the weights left over of the cycles that any weights may take.
-        for cycle in range(numbers_at + (2 if levels > 1 else 1), config.code_cycles):
-            register = Signal(len(word), name=f"word_{cycle}", reset_less=True)
-            m.d.sync += register.eq(word)
-            word = register
-        m.d.comb += self.word.eq(word)
+                lane = self._codes(m, given, row, number, output, address, valid[at])
+            # What the weights left over of the cycles that any weights may take.
+            left = config.code_cycles - at - (2 if levels > 1 else 1)
+            lanes.append(_delayed(m, lane, left, f"lane_{row}")[-1])
+        m.d.comb += self.word.eq(Cat(*lanes))
         return m
 
     def _levels(self, row: int, output: Output) -> tuple[NDArray[np.int64], bool]:
@@ -182,3 +173,15 @@ def _reaches(number: Value, level: int) -> Value:
     for place, bit in enumerate(number):
         reached = bit & reached if level >> place & 1 else bit | reached
     return reached
+
+
+def _delayed(
+    m: Module, value: Value, cycles: int, name: str, *, reset_less: bool = True
+) -> list[Value]:
+    """``value`` behind 0, 1, ... ``cycles`` registers."""
+    line = [value]
+    for cycle in range(cycles):
+        register = Signal(len(value), name=f"{name}_behind_{cycle}", reset_less=reset_less)
+        m.d.sync += register.eq(line[-1])
+        line.append(register)
+    return line

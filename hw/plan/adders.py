@@ -137,7 +137,7 @@ class SumPlan:
         Adders of each group of outputs that share sums; sources come first.
     outputs : list of Output
     cycles : int
-        Cycles from lanes to all outputs.
+        Cycles from lanes to the last outputs; each has those of its adder.
     """
 
     groups: list[list[Adder]]

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import functools
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -42,6 +42,10 @@ __all__ = ["estimated_sites", "group_sizes", "plan_sums", "sum_cycles"]
 
 #: Outputs that share sums, at most.
 _LARGEST_GROUP = 7
+
+#: Sites, about, that read lanes in the same cycle; the next ones read them a cycle later,
+#: so that a lane's wires stay short in a large layer.
+_SITES_PER_HOP = 2500
 
 
 @functools.cache
@@ -121,7 +125,14 @@ def sum_cycles(outputs: int, lanes: int, lane_bits: int) -> int:
     At least two, the time that the thresholds of a border class take.
     """
     counting = (lanes - 1).bit_length() if lane_bits > 1 else _levels(lanes)
-    return max(2, counting + max(map(_group_levels, group_sizes(outputs, lanes))))
+    sizes = group_sizes(outputs, lanes)
+    return max(2, counting + max(map(_group_levels, sizes))) + _hops(sizes, lanes)[-1]
+
+
+def _hops(sizes: Sequence[int], lanes: int) -> list[int]:
+    """Cycles that each group works behind the first."""
+    groups = max(1, int(_SITES_PER_HOP / max(1.0, sizes[0] * _estimate(sizes[0], lanes))))
+    return [number // groups for number in range(len(sizes))]
 
 
 def plan_sums(
@@ -141,7 +152,11 @@ def plan_sums(
     signs = np.asarray(weights, np.bool_)
     groups: list[list[Adder]] = []
     outputs: list[Output] = []
-    for size in sizes or group_sizes(*signs.shape):
+    of_all = sizes is None
+    sizes = sizes or group_sizes(*signs.shape)
+    hops = _hops(sizes, signs.shape[1])
+    latest: dict[Adder, int] = {}
+    for size, hop in zip(sizes, hops, strict=True):
         rows = signs[len(outputs) : len(outputs) + size]
         group = _Group(lane_bits=lane_bits)
         for row, item in zip(rows, group.build(rows), strict=True):
@@ -151,15 +166,16 @@ def plan_sums(
             base = int((~row).sum()) * (2**lane_bits - 1)
             offset = adder.offset + base if item.negative else adder.offset - base
             outputs.append(Output(adder, item.negative, offset))
+            latest[adder] = hop
         groups.append(group.adders)
-    cycles = _schedule([adder for group in groups for adder in group], outputs)
-    assert sizes is not None or cycles <= sum_cycles(*signs.shape, lane_bits)
+    cycles = _schedule([adder for group in groups for adder in group], latest)
+    assert not of_all or cycles <= sum_cycles(*signs.shape, lane_bits)
     return SumPlan(groups, outputs, cycles)
 
 
-def _schedule(adders: list[Adder], outputs: Iterable[Output]) -> int:
-    """Set the cycles of all adders, each as late as its users let it be."""
-    latest = {output.adder: 0 for output in outputs}
+def _schedule(adders: list[Adder], latest: dict[Adder, int]) -> int:
+    """Set the cycles of all adders, each as late as its users, or ``latest``, let it be."""
+    last = max(latest.values())
     for adder in reversed(adders):
         for operand in adder.operands():
             if isinstance(operand.source, Adder):
@@ -168,7 +184,7 @@ def _schedule(adders: list[Adder], outputs: Iterable[Output]) -> int:
     start = min(latest.values()) - 1
     for adder in adders:
         adder.cycle = latest[adder] - start
-    return -start
+    return last - start
 
 
 @dataclass(frozen=True)

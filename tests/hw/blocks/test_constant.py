@@ -10,6 +10,7 @@ from amaranth.back import rtlil
 
 from hw.blocks.constant import ConstantSums
 from hw.fabric import Fabric
+from hw.plan import constant
 from hw.plan.constant import plan_sums, sum_cycles
 from hw.plan.constant_cost import INVERTED_SITES, constant_cost, plan_cost
 from tests.hw.blocks import bench
@@ -127,3 +128,15 @@ def test_cost_counts_the_cells(rng):
     )
     expected = 2 * text.count(r"cell \CCU2C") * (1 + 1 / INVERTED_SITES)
     assert plan_cost(weights).lut == round(expected)
+
+
+@pytest.mark.parametrize("shape", [{}, BORDER, dict(BORDER, levels=3), dict(levels=0)], ids=str)
+def test_groups_that_work_one_behind_the_other(shape, rng, monkeypatch):
+    """What a large layer does to keep its wires short, here in a small one."""
+    monkeypatch.setattr(constant, "_SITES_PER_HOP", 60)
+    sum_cycles.cache_clear()
+    case = logic_case(rng, rows=14, simd=20, frames=5, **shape)
+    plan = plan_sums(case.weights)
+    assert len({output.adder.cycle for output in plan.outputs}) > 2
+    assert run(case, rng).latency() == case.config.latency_cycles
+    sum_cycles.cache_clear()
