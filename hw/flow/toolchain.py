@@ -129,14 +129,7 @@ class Tool:
                 timer = threading.Timer(timeout, _expire, (process, timed_out))
                 timer.daemon = True
                 timer.start()
-            assert process.stdout is not None
-            with log.open("w", encoding="utf-8", buffering=1) as file:
-                for line in process.stdout:
-                    file.write(line)
-                    if line.strip():
-                        tail.append(line.strip())
-                    if on_line is not None:
-                        on_line(line.rstrip("\n"))
+            _copy_lines(process, log, tail, on_line)
             status = process.wait()
         finally:
             if timer is not None:
@@ -149,12 +142,15 @@ class Tool:
                 "Allow it more time, or make the design smaller",
             )
         if status != 0:
-            said = " | ".join(_errors(tail)).rstrip(".") or "it printed nothing"
-            ended = f"status {status}" if status > 0 else f"signal {-status}"
-            raise ToolError(
-                f"{self.name} {self.version} failed with {ended}: {said}",
-                f"Read its whole log in {log}",
-            )
+            raise self._failed(status, tail, log)
+
+    def _failed(self, status: int, tail: Sequence[str], log: Path) -> ToolError:
+        said = " | ".join(_errors(tail)).rstrip(".") or "it printed nothing"
+        ended = f"status {status}" if status > 0 else f"signal {-status}"
+        return ToolError(
+            f"{self.name} {self.version} failed with {ended}: {said}",
+            f"Read its whole log in {log}",
+        )
 
     def _start(
         self, args: Sequence[str], *, cwd: str | os.PathLike[str], env: Mapping[str, str] | None
@@ -176,6 +172,23 @@ class Tool:
                 f"{self.name} cannot be started as {shlex.join(self.argv)!r}: {error.strerror}",
                 f"Install it, or set {_variable(self.name)} to a program that runs",
             ) from error
+
+
+def _copy_lines(
+    process: subprocess.Popen[str],
+    log: Path,
+    tail: deque[str],
+    on_line: Callable[[str], None] | None,
+) -> None:
+    """Copy what a process prints to ``log`` until it closes its output."""
+    assert process.stdout is not None
+    with log.open("w", encoding="utf-8", buffering=1) as file:
+        for line in process.stdout:
+            file.write(line)
+            if line.strip():
+                tail.append(line.strip())
+            if on_line is not None:
+                on_line(line.rstrip("\n"))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Stand-in tools: small shell programs on a PATH of their own."""
+"""Stand-in tools, small shell programs on a PATH of their own; the command ``hw.build``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hw import build
 from hw.flow import toolchain
+from sw import cli
+from sw.model import save
+
+from .build_case import dense_model
 
 
 @pytest.fixture
@@ -91,3 +97,29 @@ def stand_ins(tools: Callable[[str, str], Path]) -> Callable[..., None]:
         tools("ecppack", script("Version 1.4", ecppack, "top.bit", "bits"))
 
     return put
+
+
+@pytest.fixture
+def model(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A file with a small model."""
+    path = tmp_path / "model.npz"
+    save(dense_model((24, 16, 4), rng), path)
+    return path
+
+
+@pytest.fixture
+def command(
+    cache_root: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command: gives its exit status, standard output and last line of error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            cli.run(lambda: build.main([str(a) for a in arguments]))
+        captured = capsys.readouterr()
+        status = caught.value.code
+        assert isinstance(status, int)
+        return status, captured.out, (captured.err.strip().splitlines() or [""])[-1]
+
+    return run
