@@ -38,7 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hw.plan.adders import Adder, Lane, Operand, Output, Pair, SumPlan
 
-__all__ = ["estimated_sites", "group_sizes", "plan_sums", "sum_cycles"]
+__all__ = ["estimated_sites", "group_hops", "group_sizes", "plan_sums", "sum_cycles"]
 
 #: Outputs that share sums, at most.
 _LARGEST_GROUP = 7
@@ -126,10 +126,10 @@ def sum_cycles(outputs: int, lanes: int, lane_bits: int) -> int:
     """
     counting = (lanes - 1).bit_length() if lane_bits > 1 else _levels(lanes)
     sizes = group_sizes(outputs, lanes)
-    return max(2, counting + max(map(_group_levels, sizes))) + _hops(sizes, lanes)[-1]
+    return max(2, counting + max(map(_group_levels, sizes))) + group_hops(sizes, lanes)[-1]
 
 
-def _hops(sizes: Sequence[int], lanes: int) -> list[int]:
+def group_hops(sizes: Sequence[int], lanes: int) -> list[int]:
     """Cycles that each group works behind the first."""
     groups = max(1, int(_SITES_PER_HOP / max(1.0, sizes[0] * _estimate(sizes[0], lanes))))
     return [number // groups for number in range(len(sizes))]
@@ -154,7 +154,7 @@ def plan_sums(
     outputs: list[Output] = []
     of_all = sizes is None
     sizes = sizes or group_sizes(*signs.shape)
-    hops = _hops(sizes, signs.shape[1])
+    hops = group_hops(sizes, signs.shape[1])
     latest: dict[Adder, int] = {}
     for size, hop in zip(sizes, hops, strict=True):
         rows = signs[len(outputs) : len(outputs) + size]
