@@ -14,7 +14,7 @@ from math import ceil
 
 from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.carry import chain_sites
-from hw.plan.constant import estimated_sites
+from hw.plan.constant_cost import constant_cost
 from hw.plan.match_sum import MatchSumConfig
 from hw.plan.memory import block_rams, lut_ram, memory_cost, rom_bits, rom_luts
 from hw.plan.stream import (
@@ -119,13 +119,12 @@ def array_terms(config: ArrayConfig) -> Terms:
 
 def _logic_terms(config: ArrayConfig) -> Terms:
     """Weights as logic: adders with a register each, lanes that wait for theirs, thresholds."""
-    sites = 1.04 * estimated_sites(config.rows, config.simd)
+    sums = constant_cost(config.rows, config.simd, config.lane_bits)
     compare = config.rows * (config.match_bits + 1) / 2
     word = config.rows * config.columns * config.out_bits
-    waiting = config.simd * config.code_cycles / 2
-    lut = {"array": 1.0, "sites": config.columns * (sites + compare)}
+    lut = {"array": 1.0, "sites": config.columns * (sums.lut + compare)}
     lut["sites"] += lut_ram(word, config.fifo_depth)
-    registers = config.columns * (sites + waiting) + 2 * word
+    registers = config.columns * float(sums.ff) + 2 * word
     if config.thresholds is None or config.thresholds.classes == config.thresholds.levels == 1:
         return Terms(lut=lut, ff={"array": 1, "registers": registers})
     more = _threshold_terms(config.thresholds, config)

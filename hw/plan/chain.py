@@ -382,12 +382,17 @@ def pareto(costs: Costs) -> Indices:
     while len(order):
         head, order = order[:128], order[128:]
         # Only rows before it, in lexicographic order, dominate a row.
-        worse = (costs[head][:, None] >= costs[head][None]).all(2)
-        head = head[~np.tril(worse, -1).any(1)]
+        worse = _worse(costs[head], costs[head])
+        head = head[~np.any(np.tril(worse, -1), axis=1)]
         kept.append(head)
         if len(order):
             parts = np.array_split(order, max(1, len(order) // 4096))
             order = np.concatenate(
-                [p[~(costs[p][:, None] >= costs[head][None]).all(2).any(1)] for p in parts]
+                [p[~np.any(_worse(costs[p], costs[head]), axis=1)] for p in parts]
             )
     return np.sort(np.concatenate(kept)) if kept else order
+
+
+def _worse(some: Costs, others: Costs) -> NDArray[np.bool_]:
+    """(some, others): whether each of ``some`` is no better than each of ``others``."""
+    return np.all(some[:, None] >= others[None], axis=2)

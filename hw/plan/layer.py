@@ -42,8 +42,8 @@ WIDEST_BEAT = 1152
 #: Most pixels worked on side by side.
 MOST_COLUMNS = 8
 
-#: Most weights of a layer that are made logic; the sums of more of them take too long to route.
-MOST_LOGIC = 8192
+#: Most weights of a layer that are made logic; more have not been routed.
+MOST_LOGIC = 40_000
 
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72
