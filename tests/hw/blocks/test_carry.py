@@ -176,8 +176,8 @@ def prove_equal(block: wiring.Component, folder: Path, cycles: int = 1) -> None:
         (folder / f"{name}.il").write_text(text)
     read = (
         "read_rtlil plain.il; hierarchy -top plain; proc; flatten; design -stash plain;"
-        " read_rtlil cells.il; read_verilog -D NO_INCLUDES +/ecp5/cells_sim.v; hierarchy -top cells; proc;"
-        " flatten; design -stash cells;"
+        " read_rtlil cells.il; read_verilog -D NO_INCLUDES +/ecp5/cells_sim.v;"
+        " hierarchy -top cells; proc; flatten; design -stash cells;"
         " design -copy-from plain plain; design -copy-from cells cells"
     )
     proof = (
