@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,9 +82,19 @@ class CoreSimulator:
         The model that ``plan`` was made for.
     taps : bool
         Watch the output of every stage as well. The logic is the same.
+    compiler : callable
+        `sim.cxxrtl.compile_rtl`, or `sim.netlist.compile_netlist` for the netlist that
+        place and route would get.
     """
 
-    def __init__(self, plan: Plan, model: Model, *, taps: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        model: Model,
+        *,
+        taps: bool = False,
+        compiler: Callable[..., ctypes.CDLL] = compile_rtl,
+    ) -> None:
         self._plan = plan
         self._model = model
         core = Core(plan, model, taps=taps)
@@ -108,7 +119,7 @@ class CoreSimulator:
             value.as_value() if hasattr(value, "as_value") else value
             for _, _, value in core.signature.flatten(core)
         ]
-        self._library = compile_rtl(
+        self._library = compiler(
             core, ports=ports, interface=streams, name=f"the core of {model.name}"
         )
         self._library.bench_new.restype = ctypes.c_void_p

