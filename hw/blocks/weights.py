@@ -20,8 +20,8 @@ class WeightMemory(wiring.Component):
 
     A "block" memory is a synchronous read and a register behind it: block RAM is
     slow from clock to output, and the register keeps that out of the first level
-    of logic. Where words are spread over several pages each has that register, and
-    one of them is chosen in a cycle of its own. A "lut" memory registers the address
+    of logic; a second one where PEs may be far away. Where words are spread over several
+    pages each has a register, and one of them is chosen in a cycle of its own. A "lut" memory registers the address
     and the word, with constants in logic in between. A memory of one word is a
     constant.
 
@@ -62,7 +62,10 @@ class WeightMemory(wiring.Component):
             m.d.sync += word.eq(self._page(m, 0, "comb", address))
             return m
         if self.config.pages == 1:
-            m.d.sync += word.eq(self._page(m, 0, "sync", self.address))
+            near = Signal.like(word, name="near") if self.config.far else word
+            m.d.sync += near.eq(self._page(m, 0, "sync", self.address))
+            if self.config.far:
+                m.d.sync += word.eq(near)
             return m
         pages = []
         for page in range(self.config.pages):

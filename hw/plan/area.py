@@ -94,10 +94,10 @@ def array_terms(config: ArrayConfig) -> Terms:
     }
     registers, blocks = float(config.rows * columns * pe_registers), 0
     if weights.depth > 1 and weights.memory == "block":
-        # The register behind the memory is in the block RAM, if there is one page.
+        # The first register behind the memory is in the block RAM.
         blocks += hops * block_rams(weights.width, weights.depth)
+        registers += hops * weights.width
         if weights.pages > 1:
-            registers += hops * weights.width
             lut["page"] = hops * weights.width * (weights.pages - 1)
     elif weights.depth > 1:
         lut["rom"] = hops * rom_luts(weights.width, weights.depth)

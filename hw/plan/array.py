@@ -73,12 +73,16 @@ class WeightConfig:
     pages : int
         Memories, one after the other, that the words are spread over; each has a
         register of its own, so that block RAM and multiplexer share no cycle.
+    far : bool
+        A second register behind block RAM: its places are few, and the way from them
+        to a large array's PEs takes half a cycle.
     """
 
     depth: int
     width: int
     memory: Literal["lut", "block"] = "block"
     pages: int = 1
+    far: bool = False
 
     def __post_init__(self) -> None:
         require_positive(self, "depth", "width")
@@ -98,7 +102,7 @@ class WeightConfig:
     @property
     def latency_cycles(self) -> int:
         """Cycles from the address to the register behind the memory."""
-        return WEIGHT_LATENCY + (self.pages > 1)
+        return WEIGHT_LATENCY + (self.memory == "block" and (self.pages > 1 or self.far))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,7 +315,7 @@ class ArrayConfig:
         width = self.rows_per_hop * self.simd
         pages = _fewest_pages(width, depth) if self.weight_memory == "block" else 1
         memory = "block" if self.weight_memory == "block" else "lut"
-        return WeightConfig(depth=depth, width=width, memory=memory, pages=pages)
+        return WeightConfig(depth=depth, width=width, memory=memory, pages=pages, far=True)
 
     @property
     def segment(self) -> int:

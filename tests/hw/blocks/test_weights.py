@@ -47,7 +47,7 @@ def test_pages_are_the_deepest_of_the_fewest_block_rams():
     assert (config.depth, config.width) == (9216, 16)
     assert (config.pages, config.page_depth, config.latency_cycles) == (9, 1024, 3)
     shallow = ArrayConfig(outputs=64, fan_in=64, rows=8, simd=16).weights
-    assert (shallow.pages, shallow.page_depth, shallow.latency_cycles) == (1, shallow.depth, 2)
+    assert (shallow.pages, shallow.page_depth, shallow.latency_cycles) == (1, shallow.depth, 3)
 
 
 @pytest.mark.parametrize("memory", ["lut", "block"])
