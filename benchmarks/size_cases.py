@@ -201,6 +201,7 @@ CASES: tuple[Case, ...] = (
     _lines("32x32x3, 9 lanes of 8 bits, parallel", 32, 3, 9, lane_bits=8, repeats=4, **_NO_BORDER),
     _lines("14x14x8, 72 lanes, parallel", 14, 8, 72),
     _lines("28x28x16, 144 lanes, parallel", 28, 16, 144),
+    _lines("28x28x16, 144 lanes, parallel, block RAM", 28, 16, 144, prefer="block"),
     _lines("28x28x16, 16 lanes, 2 times, 2 columns", 28, 16, 16, repeats=2, columns=2),
     _lines("28x28x16, 16 lanes, 2 times, 4 columns", 28, 16, 16, repeats=2, columns=4),
     _lines("14x14x64, 32 lanes, 2 columns", 14, 64, 32, columns=2),

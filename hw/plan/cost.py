@@ -135,7 +135,7 @@ class Share:
     """
 
     lut: float = 0.6
-    ff: float = 0.6
+    ff: float = 0.75
     bram: float = 0.9
     dsp: float = 1.0
 

@@ -43,7 +43,7 @@ WIDEST_BEAT = 1152
 MOST_COLUMNS = 8
 
 #: Most weights of a layer that are made logic; more have not been routed.
-MOST_LOGIC = 40_000
+MOST_LOGIC = 8_192
 
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72
@@ -237,10 +237,11 @@ def _array_layers(stage: ArrayStage) -> Iterator[LayerPlan]:
             continue
         for columns in _columns(stage, simd):
             for rows in divisors(stage.outputs):
-                line_buffer = _line_buffer(stage, simd, stage.outputs // rows, columns)
-                cost = line_buffer_cost(line_buffer)
-                for array in _arrays(stage, simd, rows, columns):
-                    yield _array_layer(stage, line_buffer, array, cost)
+                arrays = tuple(_arrays(stage, simd, rows, columns))
+                for line_buffer in _line_buffers(stage, simd, stage.outputs // rows, columns):
+                    cost = line_buffer_cost(line_buffer)
+                    for array in arrays:
+                        yield _array_layer(stage, line_buffer, array, cost)
 
 
 def _array_layer(
@@ -343,8 +344,11 @@ def _sensible(simd: int, stage: ArrayStage) -> bool:
     return stage.channels % simd == 0 or simd % stage.channels == 0 or stage.channels <= 4
 
 
-def _line_buffer(stage: ArrayStage, simd: int, repeats: int, columns: int) -> LineBufferConfig:
-    return LineBufferConfig(
+def _line_buffers(
+    stage: ArrayStage, simd: int, repeats: int, columns: int
+) -> Iterator[LineBufferConfig]:
+    """One, or in parallel mode, whose banks are many and short, one of each kind of memory."""
+    config = LineBufferConfig(
         height=stage.height,
         width=stage.width,
         channels=stage.channels,
@@ -360,6 +364,9 @@ def _line_buffer(stage: ArrayStage, simd: int, repeats: int, columns: int) -> Li
         repeats=repeats,
         columns=columns,
     )
+    yield config
+    if config.mode == "parallel" and config.depth >= 16:
+        yield replace(config, prefer="block" if config.memory == "lut" else "lut")
 
 
 def _followers(

@@ -26,17 +26,17 @@ def at_least(what: str, low: int, **values: int) -> None:
             )
 
 
-def lut_or_block(depth: int, bits: int, *, most_sites: int = 160) -> Literal["lut", "block"]:
+def lut_or_block(depth: int, bits: int) -> Literal["lut", "block"]:
     """What a memory is best made of.
 
     A DPR16X4, 16 words of 4 bits, takes six LUT sites, and every doubling of the
     depth a multiplexer; a block RAM of 36 bits is taken for what would cost more
-    than ``most_sites``. Devices have some 400 LUTs to a block RAM, but weights need
+    than 160 sites. Devices have some 400 LUTs to a block RAM, but weights need
     block RAMs more.
     """
     pages = -(-depth // 16)
     sites = 6 * pages * -(-bits // 4) + bits * (pages - 1) * 2 // 3
-    return "lut" if sites <= most_sites * -(-bits // 36) else "block"
+    return "lut" if sites <= 160 * -(-bits // 36) else "block"
 
 
 def _power_of_two(value: int) -> int:
@@ -70,6 +70,7 @@ class LineBufferConfig:
     columns : windows of neighbouring output pixels that are emitted side by side,
         column j's word at bits ``[j * simd * lane_bits, ...)`` of a beat; must divide
         the output width; more than 1 in serial mode only, at any stride
+    prefer : "lut" or "block", what the memories are made of; None: `lut_or_block` says
 
     Raises
     ------
@@ -92,6 +93,7 @@ class LineBufferConfig:
     simd: int
     repeats: int = 1
     columns: int = 1
+    prefer: Literal["lut", "block"] | None = None
 
     def __post_init__(self) -> None:
         (kh, kw), (sy, sx) = self.kernel, self.stride
@@ -364,9 +366,8 @@ class LineBufferConfig:
 
     @property
     def memory(self) -> Literal["lut", "block"]:
-        """What the memories are made of; in parallel mode LUTs are short, not block RAMs."""
-        most = 50 if self.mode == "parallel" else 160
-        return lut_or_block(self.depth, self.i_lanes * self.lane_bits, most_sites=most)
+        """What the memories are made of."""
+        return self.prefer or lut_or_block(self.depth, self.i_lanes * self.lane_bits)
 
     @property
     def cycles_per_frame(self) -> int:
