@@ -54,7 +54,7 @@ def test_block_and_array():
     macs = {"macs": 512, "comb_per_mac": 2.344, "ff_per_mac": 3.1}
     assert ours("array-512", BLOCK | macs) == ["2.34 COMB and 3.10 FF per MAC, 171 MHz"]
     assert ours("lines-serial", BLOCK) == ["1,500 COMB, 16 BRAM, 171 MHz"]
-    assert ours("thresholds", {"comb_per_pe": 4.5}) == ["4.5 COMB per PE"]
+    assert ours("thresholds", {"1 level": {"comb": 11}}) == ["1 level: 11 COMB per PE"]
 
 
 def test_network():
