@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from benchmarks import size
 from benchmarks.size_cases import CASES, Case
@@ -107,6 +110,22 @@ def measure_block(case: Case, macs: int | None = None) -> dict[str, Any]:
     return figures
 
 
+class _Registered(wiring.Component):
+    """Start values between two registers, as they are in an array: a path with a clock."""
+
+    def __init__(self, *, words: Sequence[int], width: int) -> None:
+        self._start = StartValues(words=words, width=width)
+        super().__init__({"address": In(len(self._start.address)), "data": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.start = self._start
+        address = Signal.like(self.address, reset_less=True)
+        m.d.sync += [address.eq(self.address), self.data.eq(self._start.data)]
+        m.d.comb += self._start.address.eq(address)
+        return m
+
+
 def measure_thresholds() -> dict[str, Any]:
     """What a threshold of 10 bits adds to a PE that works on 16 outputs in turn.
 
@@ -117,7 +136,7 @@ def measure_thresholds() -> dict[str, Any]:
     rng = np.random.default_rng(1)
     figures = {}
     blocks = {
-        "1 level": StartValues(words=rng.integers(0, 2**11, 16).tolist(), width=11),
+        "1 level": _Registered(words=rng.integers(0, 2**11, 16).tolist(), width=11),
         "3 levels": ThresholdUnit(
             config=ThresholdConfig(
                 channels=16, levels=3, match_bits=10, y_classes=(0,), x_classes=(0,)
