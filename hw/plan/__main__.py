@@ -45,7 +45,7 @@ def layer_table(plan: Plan) -> Table:
     table = Table(title=f"{plan.model} on {device} at {plan.clock_mhz:g} MHz")
     table.add_column("layer")
     table.add_column("folding")
-    for column in ("cycles", "busy", *(name.upper() for name in RESOURCES)):
+    for column in ("cycles", "busy", *(name.upper() for name in RESOURCES), "packed"):
         table.add_column(column, justify="right")
     for layer in plan.layers:
         table.add_row(
@@ -54,8 +54,14 @@ def layer_table(plan: Plan) -> Table:
             str(layer.cycles),
             f"{layer.cycles / plan.cycles_per_frame:.0%}",
             *(str(getattr(layer.cost, name)) for name in RESOURCES),
+            percent(layer.cost.packed),
         )
     return table
+
+
+def percent(part: float | None) -> str:
+    """A part of 1 for people; empty where there is none."""
+    return "" if part is None else f"{part:.0%}"
 
 
 def folding(layer: LayerPlan) -> str:
@@ -77,6 +83,7 @@ def summary_lines(result: Planned) -> list[str]:
     )
     return [
         f"area, link included: {used}",
+        f"block RAMs packed: {percent(plan.predicted.packed)} of their bits",
         f"{plan.cycles_per_frame} cycles a frame, {plan.frames_per_second:.0f} frames/s (the core)",
         f"predicted Fmax {plan.fmax_mhz:.0f} MHz",
         f"limited by: {plan.limited_by}; "

@@ -38,11 +38,15 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """How many of each term; a name is a key of `LUT` or `FLIP_FLOP` of `hw.plan.cost`."""
+    """How many of each term; a name is a key of `LUT` or `FLIP_FLOP` of `hw.plan.cost`.
+
+    ``bram`` and ``bram_bits`` are block RAMs and the bits kept in them.
+    """
 
     lut: dict[str, float] = field(default_factory=dict)
     ff: dict[str, float] = field(default_factory=dict)
     bram: int = 0
+    bram_bits: int = 0
 
 
 @cache
@@ -68,9 +72,6 @@ def pe_counts(config: ArrayConfig) -> tuple[int, int]:
     sites, registers, _ = match_sum_counts(config.match_sum)
     bits = config.match_bits + config.has_start
     folded = config.synapse_folds > 1
-    if config.weights.depth > 1:
-        # Flips of late lanes; the memory itself brings some of them a cycle late.
-        registers += sum(config.match_sum.delays) - sum(config.match_sum.flip_delays)
     if folded or config.has_start or config.match_sum.has_carry:
         # The boundary of the rider and a site a bit, in pairs; nothing is carried out.
         sites += 2 * -(-(bits + 1) // 2)
@@ -92,29 +93,37 @@ def array_terms(config: ArrayConfig) -> Terms:
         "array": 1,
         "sites": config.rows * columns * pe_sites + lut_ram(word, config.fifo_depth),
     }
-    registers, blocks = float(config.rows * columns * pe_registers), 0
+    registers, blocks, bits = float(config.rows * columns * pe_registers), 0, 0
     if weights.depth > 1 and weights.memory == "block":
         # The first register behind the memory is in the block RAM.
         blocks += hops * block_rams(weights.width, weights.depth)
+        bits += hops * weights.width * weights.depth
         registers += hops * weights.width
         if weights.pages > 1:
             lut["page"] = hops * weights.width * (weights.pages - 1)
     elif weights.depth > 1:
         lut["rom"] = hops * rom_luts(weights.width, weights.depth)
         registers += hops * rom_bits(weights.width, weights.depth)
+    if weights.depth > 1:
+        # Flips of late lanes; the memory itself brings some of them a cycle late.
+        sums = config.match_sum
+        registers += config.rows * (sum(sums.delays) - sum(sums.flip_delays))
     # Codes wait for their weights, hop along, and some ride late.
     delays = weights.latency_cycles + hops - 1
     late = match_sum_counts(config.match_sum)[2]
     registers += columns * (delays * config.simd * config.lane_bits + late)
     # The weight address, and what tells PEs of a fold's beats.
     registers += hops * ((weights.depth - 1).bit_length() + 3)
-    registers += word * (1 + (hops - 1) / (2 * config.segment))
+    # The word that leaves, and what there is of it after each segment.
+    gathered = range(config.segment, hops, config.segment)
+    registers += word + sum(gathered) * config.rows_per_hop * columns * config.out_bits
     if config.thresholds is not None:
         more = _threshold_terms(config.thresholds, config)
         for name, number in more.lut.items():
             lut[name] = lut.get(name, 0) + number
-        registers, blocks = registers + more.ff["registers"], blocks + more.bram
-    return Terms(lut=lut, ff={"array": 1, "registers": registers}, bram=blocks)
+        registers += more.ff["registers"]
+        blocks, bits = blocks + more.bram, bits + more.bram_bits
+    return Terms(lut=lut, ff={"array": 1, "registers": registers}, bram=blocks, bram_bits=bits)
 
 
 def _logic_terms(config: ArrayConfig) -> Terms:
@@ -131,7 +140,12 @@ def _logic_terms(config: ArrayConfig) -> Terms:
     for name, number in more.lut.items():
         lut[name] = lut.get(name, 0) + number
     registers += more.ff["registers"]
-    return Terms(lut=lut, ff={"array": 1, "registers": registers}, bram=more.bram)
+    return Terms(
+        lut=lut,
+        ff={"array": 1, "registers": registers},
+        bram=more.bram,
+        bram_bits=more.bram_bits,
+    )
 
 
 def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:
@@ -165,6 +179,7 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:
         lut={"sites": luts, "rom": rom, **border},
         ff={"registers": registers + hop_bits},
         bram=blocks,
+        bram_bits=units * width * depth if blocks else 0,
     )
 
 
@@ -174,28 +189,45 @@ def line_buffer_terms(config: LineBufferConfig) -> Terms:
         return Terms()
     word = config.i_lanes * config.lane_bits
     sites, blocks = memory_cost(word, config.depth, config.memory)
-    lut: dict[str, float] = {"sites": config.banks * sites}
+    # What leaves distributed RAM has a register, which block RAM has inside.
+    read = config.banks * word if config.memory == "lut" else 0
     if config.mode == "serial":
-        columns, padded = config.columns, bool(config.outside_rows or config.outside_columns)
-        kernel, single = config.kernel, config.single
-        loops = [config.pixel_beats, *kernel, config.repeats, config.groups, config.output_height]
-        lut |= {
+        # Words of a group are rotated, bit by bit of the number of places.
+        rotate = config.columns * word * (config.columns - 1).bit_length()
+        loops = (config.pixel_beats, *config.kernel, config.repeats, config.groups,
+                 config.output_height)  # fmt: skip
+        lut = {
             "serial": 1,
-            "loop": sum(turns > 1 for turns in loops),
-            "rotate": columns * word * (columns - 1).bit_length(),
-            "mask": word if padded and columns == 1 and not single else 0,
+            "counter": sum((turns - 1).bit_length() for turns in loops),
+            "columns": int(config.columns > 1),
+            "sites": config.banks * sites + rotate,
         }
         return Terms(
-            lut=lut, ff={"serial": 1, "registers": columns * word}, bram=config.banks * blocks
+            lut=lut,
+            ff={
+                "serial": 1,
+                "counter": lut["counter"],
+                "registers": config.columns * word + read,
+            },
+            bram=config.banks * blocks,
+            bram_bits=config.memory_bits if blocks else 0,
         )
-    # Columns that shift, a copy of the window, and a multiplexer where it goes out in parts.
+    # Columns that are rotated and shift, a copy of the window, and a multiplexer where it
+    # goes out in parts.
     window = config.fan_in * config.lane_bits
-    lut |= {
-        "parallel": 1,
-        "window" if config.window_beats == 1 else "window parts": window,
-        "wide lanes": window if config.lane_bits > 1 else 0,
-    }
-    return Terms(lut=lut, ff={"parallel": 1, "window": window}, bram=config.banks * blocks)
+    parts = window - config.simd * config.lane_bits
+    steps = [1 << bit for bit in range((config.banks - 1).bit_length())]
+    rotate = word * sum(min(config.banks, config.kernel[0] + step - 1) for step in steps)
+    return Terms(
+        lut={
+            "parallel": 1,
+            "parts": int(parts > 0),
+            "sites": config.banks * sites + rotate + parts,
+        },
+        ff={"parallel": 1, "registers": 2 * window + read},
+        bram=config.banks * blocks,
+        bram_bits=config.memory_bits if blocks else 0,
+    )
 
 
 def column_order_terms(config: ColumnOrderConfig) -> Terms:
@@ -211,11 +243,11 @@ def column_order_terms(config: ColumnOrderConfig) -> Terms:
     return Terms(
         lut={
             "order": 1,
-            "order word": word * (config.columns - 1),
-            "sites": config.columns * sites,
+            "sites": config.columns * sites + word * (config.columns - 1),
         },
         ff={"order": 1, "registers": word},
         bram=config.columns * blocks,
+        bram_bits=config.columns * word * config.depth if blocks else 0,
     )
 
 
@@ -226,12 +258,12 @@ def pool_terms(config: PoolConfig) -> Terms:
     return Terms(
         lut={
             "pool": 1,
-            "sites": sites,
-            "pool word": word,
-            "pool compare": word if config.lane_bits > 1 else 0,
+            # Greater of two bits, and where there are several which of two codes is.
+            "sites": sites + word * (1 + (config.lane_bits > 1)),
         },
         ff={"pool": 1, "registers": word * (2 + config.read_cycles + (config.pixel_beats == 1))},
         bram=blocks,
+        bram_bits=word * config.depth if blocks else 0,
     )
 
 
@@ -250,14 +282,22 @@ def width_terms(config: WidthConfig) -> Terms:
 
 def head_terms(config: HeadConfig) -> Terms:
     """Head: the beat's shift register, constants, an adder, and argmax's comparison."""
-    word, argmax = config.lanes * config.match_bits, config.kind == "argmax"
-    adder = 2 * ceil(config.score_bits / 2) + 2
+    argmax, score = config.kind == "argmax", config.score_bits
+    index = (config.elements - 1).bit_length()
+    adder = 2 * ceil(score / 2) + 2
+    apart = width_terms(WidthConfig(i_lanes=config.lanes, o_lanes=1, lane_bits=config.match_bits))
+    # The constants of a long head are in block RAM.
+    block = config.elements > 64
+    blocks = block_rams(score, config.elements) if block else 0
+    # Matches, constant and score; of argmax the best score, its index and its rank instead.
+    registers = config.match_bits + 2 * score + index + argmax * (score + 3 * index)
     return Terms(
         lut={
-            "head": 1 + 2 * argmax,
-            "rom": rom_luts(config.score_bits, config.elements),
-            "head word": word if config.lanes > 1 else 0,
-            "sites": adder * (1 + argmax),
+            "head": 1 + 4 * argmax,
+            "rom": 0.0 if block else rom_luts(score, config.elements),
+            "sites": adder * (1 + argmax) + apart.lut.get("sites", 0),
         },
-        ff={"head": 1, "registers": word + config.score_bits * (4 if argmax else 2)},
+        ff={"registers": registers + apart.ff.get("registers", 0)},
+        bram=blocks,
+        bram_bits=score * config.elements if block else 0,
     )

@@ -10,6 +10,7 @@ blocks that it was not fitted to. Block RAM is counted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
@@ -24,9 +25,8 @@ from hw.plan.area import (
     pool_terms,
     width_terms,
 )
-from hw.plan.array import ArrayConfig
-from hw.plan.link import LinkConfig
-from hw.plan.memory import block_rams
+from hw.plan.array import BLOCK_RAM_SHAPES, ArrayConfig
+from hw.plan.link import TRANSMIT_BYTES, LinkConfig
 from hw.plan.stream import (
     ColumnOrderConfig,
     HeadConfig,
@@ -51,42 +51,37 @@ __all__ = [
     "width_cost",
 ]
 
-#: LUT sites of a term.
+#: LUT sites of each of a term; what is counted site by site ("sites", "rom") takes one.
 LUT: dict[str, float] = {
-    "sites": 1.0,
-    "rom": 1.0,
-    "start": 0.65,
-    "array": 36.0,
-    "border": 60.0,
+    "array": 52.0,
+    "start": 0.35,
+    "border": 94.0,
     "page": 0.75,
-    "serial": 60.0,
-    "loop": 14.0,
-    "mask": 1.0,
-    "rotate": 1.0,
-    "parallel": 90.0,
-    "window": 1.15,
-    "window parts": 2.4,
-    "wide lanes": 0.6,
-    "pool": 35.0,
-    "pool word": 1.5,
-    "pool compare": 1.0,
-    "order": 60.0,
-    "order word": 0.6,
-    "head": 10.0,
-    "head word": 1.0,
+    "serial": 38.0,
+    "counter": 5.8,
+    "columns": 28.0,
+    "parallel": 109.0,
+    "parts": 65.0,
+    "pool": 70.0,
+    "order": 35.0,
+    "head": 4.7,
 }
 
-#: Flip-flops of a term.
+#: Flip-flops of each of a term; of "registers" one.
 FLIP_FLOP: dict[str, float] = {
-    "registers": 1.0,
     "array": 30.0,
-    "serial": 60.0,
-    "parallel": 30.0,
-    "window": 2.5,
-    "pool": 25.0,
-    "order": 40.0,
-    "head": 10.0,
+    "serial": 24.0,
+    "counter": 3.35,
+    "parallel": 65.0,
+    "pool": 24.0,
+    "order": 16.0,
 }
+
+#: Terms that are counted, one each, and not fitted.
+COUNTED = ("sites", "rom", "registers")
+
+#: Bits of a block RAM, in its widest form.
+BLOCK_RAM_BITS = max(width * depth for width, depth in BLOCK_RAM_SHAPES)
 
 RESOURCES = ("lut", "ff", "bram", "dsp")
 
@@ -106,12 +101,16 @@ class Budget(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Area of a block or of a whole design."""
+    """Area of a block or of a whole design.
+
+    ``bram_bits`` are the bits kept in its block RAMs.
+    """
 
     lut: int = 0
     ff: int = 0
     bram: int = 0
     dsp: int = 0
+    bram_bits: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -119,7 +118,13 @@ class Cost:
             ff=self.ff + other.ff,
             bram=self.bram + other.bram,
             dsp=self.dsp + other.dsp,
+            bram_bits=self.bram_bits + other.bram_bits,
         )
+
+    @property
+    def packed(self) -> float | None:
+        """Part of the block RAMs' bits that is used; None where there are no block RAMs."""
+        return self.bram_bits / (self.bram * BLOCK_RAM_BITS) if self.bram else None
 
     def summary(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in RESOURCES}
@@ -167,9 +172,17 @@ LINK = Cost(lut=1150, ff=700, bram=1)
 def total(terms: Terms) -> Cost:
     """The area of some terms, rounded up."""
     return Cost(
-        lut=ceil(sum(LUT[name] * number for name, number in terms.lut.items())),
-        ff=ceil(sum(FLIP_FLOP[name] * number for name, number in terms.ff.items())),
+        lut=ceil(weighed(terms.lut, LUT)),
+        ff=ceil(weighed(terms.ff, FLIP_FLOP)),
         bram=terms.bram,
+        bram_bits=terms.bram_bits,
+    )
+
+
+def weighed(terms: Mapping[str, float], coefficients: Mapping[str, float]) -> float:
+    """Sum of the terms, each times its coefficient."""
+    return sum(
+        number * (1.0 if name in COUNTED else coefficients[name]) for name, number in terms.items()
     )
 
 
@@ -210,4 +223,5 @@ def head_cost(config: HeadConfig) -> Cost:
 
 def link_cost(config: LinkConfig) -> Cost:
     """UART, packets, CRC, the ring of frames, clock and reset: all outside the core."""
-    return LINK + Cost(bram=block_rams(9, config.buffer_bytes))
+    bits = 8 * (config.buffer_bytes + TRANSMIT_BYTES)
+    return LINK + Cost(bram=config.buffer_blocks, bram_bits=bits)

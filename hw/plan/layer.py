@@ -1,4 +1,4 @@
-"""One layer's plan, and all the ways in which a segment of stages can be folded.
+"""One layer's plan, and the segments in which layers are folded (`hw.plan.foldings`).
 
 A *segment* is what is folded together: an array and the stages behind it up to the
 next array, which take the array's beats as they come (rows lanes wide). Stages
@@ -7,25 +7,18 @@ before the first array form a segment of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.array import ArrayConfig
 from hw.plan.cost import (
     Cost,
-    array_cost,
-    column_order_cost,
-    head_cost,
-    line_buffer_cost,
-    pool_cost,
     width_cost,
 )
-from hw.plan.memory import block_rams
-from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage
+from hw.plan.stages import ArrayStage, Stage
 from hw.plan.stream import (
     ColumnOrderConfig,
     HeadConfig,
@@ -34,19 +27,7 @@ from hw.plan.stream import (
     WidthConfig,
 )
 
-__all__ = ["LayerPlan", "Segment", "divisors", "foldings", "join", "named", "segments", "shape"]
-
-#: Widest beat between line buffer and array, in bits; wider ones do not route.
-WIDEST_BEAT = 1152
-
-#: Most pixels worked on side by side.
-MOST_COLUMNS = 8
-
-#: Most weights of a layer that are made logic; more have not been routed.
-MOST_LOGIC = 8_192
-
-#: Widest weight memory that neighbouring rows share, in bits.
-WIDEST_HOP = 72
+__all__ = ["LayerPlan", "Segment", "join", "layer_takes", "named", "rounded", "segments", "shape"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +63,15 @@ class LayerPlan:
     pool: PoolConfig | None = None
     head: HeadConfig | None = None
 
+    @property
+    def ideal_cycles(self) -> int:
+        """Cycles per frame if every lane of an array worked in each; 0 without an array."""
+        array = self.array
+        if array is None:
+            return 0
+        macs = array.pixels * array.outputs * array.fan_in
+        return macs // (array.simd * array.rows * array.columns)
+
     def summary(self) -> dict[str, Any]:
         """What `hw.plan --json` prints of a layer."""
         summary: dict[str, Any] = {"name": self.name, "tensor": self.tensor, "kind": self.kind}
@@ -93,8 +83,18 @@ class LayerPlan:
                 "simd": self.array.simd,
                 "columns": self.array.columns,
                 "weight_memory": self.array.weight_memory,
+                "utilisation": round(self.ideal_cycles / self.cycles, 4),
             }
-        return summary | {"cycles": self.cycles, **self.cost.summary()}
+        return summary | {
+            "cycles": self.cycles,
+            **self.cost.summary(),
+            "packed": rounded(self.cost.packed),
+        }
+
+
+def rounded(part: float | None) -> float | None:
+    """A part of 1 as it is printed."""
+    return None if part is None else round(part, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ class Segment:
         One beat a frame always has the time. Columns deliver as many beats at once, which
         their `ColumnOrder` hands on while the next ones are worked on.
         """
-        return _takes(self.layers[0])
+        return layer_takes(self.layers[0])
 
     @cached_property
     def cycles(self) -> int:
@@ -134,18 +134,13 @@ class Segment:
         return sum((layer.cost for layer in self.layers), Cost())
 
 
-def _takes(layer: LayerPlan) -> int:
+def layer_takes(layer: LayerPlan) -> int:
     """See `Segment.takes`; ``layer`` sets the pace, what follows has the same lanes."""
     if layer.array is None:
         return layer.lanes
     if layer.array.pixels * layer.array.neuron_folds == 1:
         return 1
     return -(-layer.lanes * layer.array.columns // layer.array.synapse_folds)
-
-
-def divisors(n: int) -> tuple[int, ...]:
-    """Divisors of ``n``, ascending."""
-    return tuple(d for d in range(1, n + 1) if n % d == 0)
 
 
 def segments(stages: tuple[Stage, ...]) -> list[tuple[Stage, ...]]:
@@ -179,34 +174,6 @@ def named(segment: Segment, group: tuple[Stage, ...]) -> Segment:
     return replace(segment, layers=layers)
 
 
-def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
-    """Every folding of a segment, in a fixed order."""
-    first = group[0]
-    if isinstance(first, ArrayStage):
-        head = isinstance(group[-1], HeadStage)
-        for layer in _array_layers(first):
-            assert layer.line_buffer is not None
-            # A head takes one element a cycle.
-            if head and _takes(layer) > 1:
-                continue
-            yield Segment(
-                i_lanes=layer.line_buffer.i_lanes,
-                i_bits=first.lane_bits,
-                i_elements=first.height * first.width * first.channels,
-                layers=_followers(group[1:], (layer,)),
-            )
-        return
-    assert not isinstance(first, HeadStage), "a network without any array"
-    for lanes in divisors(first.channels):
-        if lanes * first.lane_bits <= WIDEST_BEAT:
-            yield Segment(
-                i_lanes=lanes,
-                i_bits=first.lane_bits,
-                i_elements=first.height * first.width * first.channels,
-                layers=_followers(group, (), lanes),
-            )
-
-
 def join(chosen: tuple[Segment, ...]) -> tuple[LayerPlan, ...]:
     """The layers of a whole network, with width converters between segments."""
     layers: list[LayerPlan] = []
@@ -229,194 +196,3 @@ def join(chosen: tuple[Segment, ...]) -> tuple[LayerPlan, ...]:
 def converter(i_lanes: int, o_lanes: int, bits: int) -> WidthConfig:
     """Config of the converter between two segments."""
     return WidthConfig(i_lanes=i_lanes, o_lanes=o_lanes, lane_bits=bits)
-
-
-def _array_layers(stage: ArrayStage) -> Iterator[LayerPlan]:
-    for simd in divisors(stage.fan_in):
-        if simd * stage.lane_bits > WIDEST_BEAT or not _sensible(simd, stage):
-            continue
-        for columns in _columns(stage, simd):
-            for rows in divisors(stage.outputs):
-                arrays = tuple(_arrays(stage, simd, rows, columns))
-                for line_buffer in _line_buffers(stage, simd, stage.outputs // rows, columns):
-                    cost = line_buffer_cost(line_buffer)
-                    for array in arrays:
-                        yield _array_layer(stage, line_buffer, array, cost)
-
-
-def _array_layer(
-    stage: ArrayStage, line_buffer: LineBufferConfig, array: ArrayConfig, cost: Cost
-) -> LayerPlan:
-    """The layer of an array; ``cost`` is its line buffer's."""
-    cycles, order = max(line_buffer.cycles_per_frame, array.cycles_per_frame), None
-    if array.columns > 1:
-        order = ColumnOrderConfig(
-            columns=array.columns,
-            lanes=array.rows,
-            lane_bits=array.out_bits,
-            neuron_folds=array.neuron_folds,
-        )
-        cycles, cost = max(cycles, order.cycles(array.pixels)), cost + column_order_cost(order)
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="array",
-        lanes=array.rows,
-        bits=array.out_bits,
-        elements=stage.pixels * stage.outputs,
-        cycles=cycles,
-        cost=cost + array_cost(array),
-        line_buffer=line_buffer,
-        array=array,
-        column_order=order,
-    )
-
-
-def _columns(stage: ArrayStage, simd: int) -> Iterator[int]:
-    """Numbers of columns worth a look.
-
-    Of more columns than synapse folds the results come faster than one beat a cycle.
-    """
-    for columns in divisors(stage.output_width):
-        serial = stage.channels % simd == 0
-        wide = columns * simd * stage.lane_bits > WIDEST_BEAT
-        if columns == 1 or (
-            serial and not wide and columns <= min(MOST_COLUMNS, stage.fan_in // simd)
-        ):
-            yield columns
-
-
-def _arrays(stage: ArrayStage, simd: int, rows: int, columns: int) -> Iterator[ArrayConfig]:
-    """Arrays that differ in what their memories are made of."""
-    depth = stage.fan_in // simd * (stage.outputs // rows)
-    classes = (max(stage.y_classes) + 1) * (max(stage.x_classes) + 1)
-    levels_depth = classes * (stage.outputs // rows)
-    memories: tuple[Literal["lut", "block", "logic"], ...] = _memories(depth)
-    if depth == 1 and stage.lane_bits == 1 and stage.outputs * stage.fan_in <= MOST_LOGIC:
-        memories += ("logic",)
-    for memory in memories:
-        # A single level is never in block RAM: see `hw.blocks.threshold`.
-        for threshold_memory in _memories(levels_depth if stage.levels > 1 else 1):
-            thresholds = None
-            if stage.levels:
-                thresholds = ThresholdConfig(
-                    channels=stage.outputs,
-                    levels=stage.levels,
-                    match_bits=stage.match_bits,
-                    y_classes=stage.y_classes,
-                    x_classes=stage.x_classes,
-                    memory=threshold_memory,
-                )
-            yield ArrayConfig(
-                outputs=stage.outputs,
-                fan_in=stage.fan_in,
-                rows=rows,
-                simd=simd,
-                lane_bits=stage.lane_bits,
-                height=stage.output_height,
-                width=stage.output_width,
-                weight_memory=memory,
-                thresholds=thresholds,
-                rows_per_hop=_rows_per_hop(rows, simd, depth, memory),
-                columns=columns,
-            )
-
-
-def _memories(depth: int) -> tuple[Literal["lut", "block"], ...]:
-    """Kinds of memory worth a look: a few words never fill a block RAM."""
-    return ("lut",) if depth <= 4 else ("lut", "block")
-
-
-def _rows_per_hop(rows: int, simd: int, depth: int, memory: str) -> int:
-    """The fewest rows that share a block RAM with as few block RAMs in all as can be."""
-    if memory != "block":
-        return 1
-    shared = [d for d in divisors(rows) if d == 1 or d * simd <= WIDEST_HOP]
-    return min(shared, key=lambda d: (rows // d * block_rams(d * simd, depth), d))
-
-
-def _sensible(simd: int, stage: ArrayStage) -> bool:
-    """A divisor of the channels (serial), or whole pixels of them, or a shallow map.
-
-    Other divisors of the fan-in give windows whose words begin in mid-pixel: they
-    cost as much as the next whole number of pixels and are not faster.
-    """
-    return stage.channels % simd == 0 or simd % stage.channels == 0 or stage.channels <= 4
-
-
-def _line_buffers(
-    stage: ArrayStage, simd: int, repeats: int, columns: int
-) -> Iterator[LineBufferConfig]:
-    """One, or in parallel mode, whose banks are many and short, one of each kind of memory."""
-    config = LineBufferConfig(
-        height=stage.height,
-        width=stage.width,
-        channels=stage.channels,
-        lane_bits=stage.lane_bits,
-        kernel=stage.kernel,
-        stride=stage.stride,
-        top=stage.top,
-        left=stage.left,
-        bottom=stage.bottom,
-        right=stage.right,
-        pad_code=stage.pad_code,
-        simd=simd,
-        repeats=repeats,
-        columns=columns,
-    )
-    yield config
-    if config.mode == "parallel" and config.depth >= 16:
-        yield replace(config, prefer="block" if config.memory == "lut" else "lut")
-
-
-def _followers(
-    stages: tuple[Stage, ...], layers: tuple[LayerPlan, ...], lanes: int = 0
-) -> tuple[LayerPlan, ...]:
-    """``layers`` and the stages behind them, at the lanes that come."""
-    for stage in stages:
-        layers += (_follower(stage, layers[-1].lanes if layers else lanes),)
-    return layers
-
-
-def _follower(stage: Stage, lanes: int) -> LayerPlan:
-    if isinstance(stage, PoolStage):
-        pool = PoolConfig(
-            height=stage.height,
-            width=stage.width,
-            channels=stage.channels,
-            lane_bits=stage.lane_bits,
-            lanes=lanes,
-            size=stage.size,
-            stride=stage.stride,
-        )
-        return LayerPlan(
-            name=stage.name,
-            tensor=stage.tensor,
-            kind="pool",
-            lanes=lanes,
-            bits=stage.lane_bits,
-            elements=pool.output_height * pool.output_width * stage.channels,
-            cycles=pool.cycles_per_frame,
-            cost=pool_cost(pool),
-            pool=pool,
-        )
-    assert isinstance(stage, HeadStage)
-    head = HeadConfig(
-        elements=stage.elements,
-        lanes=lanes,
-        match_bits=stage.match_bits,
-        step=stage.step,
-        kind=stage.kind,
-        score_bits=stage.score_bits,
-    )
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="head",
-        lanes=1,
-        bits=stage.score_bits,
-        elements=1 if stage.kind == "argmax" else stage.elements,
-        cycles=head.cycles_per_frame,
-        cost=head_cost(head),
-        head=head,
-    )

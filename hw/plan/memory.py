@@ -12,8 +12,8 @@ __all__ = ["block_rams", "lut_ram", "memory_cost", "rom_bits", "rom_luts"]
 #: LUTs that join one more page of 16 constants to the others.
 MUX_LUTS = 1.25
 
-#: LUT sites of a 16 x 4 distributed RAM; its write port lies beside them.
-LUT_RAM_SITES = 4
+#: LUT sites of a 16 x 4 distributed RAM: four hold it, its write port keeps two from use.
+LUT_RAM_SITES = 6
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Any
 
 from hw.plan.clock import CLOCK_SHARE, design_fmax
 from hw.plan.cost import Budget, Cost, Share, link_cost
-from hw.plan.layer import LayerPlan
+from hw.plan.layer import LayerPlan, rounded
 from hw.plan.link import LinkConfig
 from hw.plan.search import Choice, Search, shortages
 from hw.plan.stages import HeadStage, cut
@@ -93,6 +93,7 @@ class Plan:
     def summary(self) -> dict[str, Any]:
         """What `hw.plan --json` prints."""
         predicted: dict[str, Any] = dict(self.predicted.summary())
+        predicted["packed"] = rounded(self.predicted.packed)
         predicted["fmax_mhz"] = round(self.fmax_mhz, 1)
         predicted["cycles_per_frame"] = self.cycles_per_frame
         predicted["frames_per_second"] = round(self.frames_per_second, 3)
@@ -156,7 +157,6 @@ def make_plan(
     head = stages[-1]
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
-    # The link delivers a byte's worth of codes at a time.
     search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
     usable = Share.of(share).usable(budget)
     # Faster than any design, to begin with.

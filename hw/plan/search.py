@@ -18,21 +18,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from math import gcd
 
 import numpy as np
 
 from hw.plan.chain import Answer, Chain, Link, pareto
 from hw.plan.cost import RESOURCES, Cost, width_cost
-from hw.plan.layer import (
-    LayerPlan,
-    Segment,
-    converter,
-    foldings,
-    join,
-    named,
-    segments,
-    shape,
-)
+from hw.plan.foldings import foldings
+from hw.plan.layer import LayerPlan, Segment, converter, join, named, segments, shape
 from hw.plan.stages import Stage
 
 __all__ = ["Choice", "Search"]
@@ -77,8 +70,8 @@ class Search:
     fixed : Cost
         Of everything outside the core.
     link_lanes : int
-        Elements a beat that the link delivers; a converter follows where the core
-        wants another number of them.
+        Elements of a byte of the link, which hands over as many of them at a time as
+        the core's beat is a multiple of; a converter makes the beat of them.
     """
 
     def __init__(self, stages: tuple[Stage, ...], *, fixed: Cost, link_lanes: int) -> None:
@@ -159,8 +152,9 @@ class Search:
             for table, index, group in zip(self._tables, answer.nearest, self._groups, strict=True)
         )
         layers = join(chosen)
-        first = width_cost(converter(self._link_lanes, chosen[0].i_lanes, chosen[0].i_bits))
-        cost = sum((layer.cost for layer in layers), self._fixed + first)
+        first = from_link(self._link_lanes, chosen[0].i_lanes)
+        entry = width_cost(converter(first, chosen[0].i_lanes, chosen[0].i_bits))
+        cost = sum((layer.cost for layer in layers), self._fixed + entry)
         return Choice(
             segments=chosen,
             layers=layers,
@@ -177,9 +171,13 @@ class Search:
             if getattr(self._fixed, name) or any(table.needs(name) for table in self._tables)
         ]
         scale = np.array([_part(1, getattr(usable, name)) for name in needed])
-        links, leaving = [], [(self._link_lanes, 1)]
-        for table in self._tables:
-            links.append(table.link(leaving, needed, scale))
+        first, *others = self._tables
+        delivered = [from_link(self._link_lanes, int(lanes)) for lanes in first.i_lanes]
+        links = [first.link([delivered], [1], needed, scale)]
+        leaving = first.leaving
+        for table in others:
+            before = [[lanes] * len(table.i_lanes) for lanes, _ in leaving]
+            links.append(table.link(before, [takes for _, takes in leaving], needed, scale))
             leaving = table.leaving
         fixed = _vector(self._fixed, needed) * scale
         return Chain(links, fixed=fixed, objective=np.ones(len(needed)))
@@ -204,22 +202,38 @@ class _Table:
         return bool(self.costs[:, RESOURCES.index(name)].any())
 
     def link(
-        self, before: Sequence[tuple[int, int]], needed: Sequence[str], scale: np.ndarray
+        self,
+        before: Sequence[Sequence[int]],
+        takes: Sequence[int],
+        needed: Sequence[str],
+        scale: np.ndarray,
     ) -> Link:
-        """The options behind a segment that is left in one of the states ``before``."""
+        """The options behind a segment that is left in one of some states.
+
+        ``before`` has, state by state, the lanes that each of `i_lanes` is made of, and
+        ``takes`` the fewest that keep up.
+        """
         chosen = [RESOURCES.index(name) for name in needed]
         converters = [
-            [_converter_cost(lanes, int(i_lanes), self.bits) for i_lanes in self.i_lanes]
-            for lanes, _ in before
+            [
+                _converter_cost(lanes, int(i_lanes), self.bits)
+                for lanes, i_lanes in zip(state, self.i_lanes, strict=True)
+            ]
+            for state in before
         ]
         return Link(
             cycles=self.cycles,
             costs=self.costs[:, chosen] * scale,
             enter=self._enter,
             leave=self._leave,
-            allowed=np.array([takes for _, takes in before])[:, None] <= self.i_lanes,
+            allowed=np.array(takes)[:, None] <= self.i_lanes,
             converters=np.array(converters)[:, :, chosen] * scale,
         )
+
+
+def from_link(fields: int, lanes: int) -> int:
+    """Elements that the link hands over at a time, of ``fields`` in a byte."""
+    return gcd(fields, lanes)
 
 
 def _irreplaceable(options: tuple[Segment, ...]) -> list[Segment]:

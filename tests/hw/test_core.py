@@ -101,3 +101,21 @@ def test_columns(case: int, rng: np.random.Generator) -> None:
     assert run(model, plan, rng).cycles_per_frame == plan.cycles_per_frame
     if case in (1, 3):
         run(model, plan, rng, i_rate=0.6, o_rate=0.6)
+
+
+@pytest.mark.parametrize("most_cycles", [40, 90, 160, 320])
+def test_steady_state_is_within_two_percent_of_the_ideal(
+    most_cycles: int, rng: np.random.Generator
+) -> None:
+    """Measured cycles against multiply-accumulates / lanes at work, of the slowest array."""
+    builder = Builder(rng, 8, 8, 4)
+    builder.conv(8, padding=AROUND).threshold().pool()
+    builder.conv(8, padding=AROUND).threshold()
+    model = model_of(builder.dense(8).threshold().dense(4).head())
+
+    def arrays_are_slowest(segment: Segment) -> bool:
+        return segment.layers[0].ideal_cycles >= max(0.5 * most_cycles, segment.cycles)
+
+    plan = random_plan(rng, model, most_cycles=most_cycles, wanted=arrays_are_slowest)
+    ideal = max(layer.ideal_cycles for layer in plan.layers)
+    assert run(model, plan, rng).cycles_per_frame <= 1.02 * ideal

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from hw.plan.cost import Cost
-from hw.plan.layer import Segment, foldings, join, segments
+from hw.plan.foldings import foldings
+from hw.plan.layer import Segment, join, segments
 from hw.plan.plan import Plan
 from hw.plan.stages import cut
 from sim.core import CoreSimulator, Stall

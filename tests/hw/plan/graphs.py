@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from hw.plan.cost import Cost
-from hw.plan.layer import Segment, foldings, join, segments
+from hw.plan.foldings import foldings
+from hw.plan.layer import Segment, join, segments
 from hw.plan.plan import Plan
 from hw.plan.stages import cut
 from sw.model.ir import (

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hw.plan.cost import RESOURCES, Share
-from hw.plan.layer import foldings, segments
+from hw.plan.foldings import foldings
+from hw.plan.layer import segments
 from hw.plan.plan import Candidate, Plan, make_plan
 from hw.plan.stages import cut
 from sw.errors import PlanError
@@ -129,7 +130,7 @@ def test_summary_has_the_keys_that_tools_rely_on(plans: dict[str, Plan]) -> None
         "board", "size", "clock_mhz", "fits", "limited_by", "gap", "predicted", "layers",
     ]  # fmt: skip
     assert list(summary["predicted"]) == [
-        "lut", "ff", "bram", "dsp", "fmax_mhz", "cycles_per_frame", "frames_per_second",
+        "lut", "ff", "bram", "dsp", "packed", "fmax_mhz", "cycles_per_frame", "frames_per_second",
     ]  # fmt: skip
     assert summary["fits"] is True
     assert summary["board"] == "board"

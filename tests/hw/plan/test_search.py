@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise, product
+from math import gcd
 
 import numpy as np
 import pytest
 
 from hw.plan.cost import RESOURCES, Cost, width_cost
-from hw.plan.layer import converter, foldings, join, segments
+from hw.plan.foldings import foldings
+from hw.plan.layer import converter, join, segments
 from hw.plan.search import Search
 from hw.plan.stages import cut
 from sw.model.ir import Padding
@@ -37,7 +39,8 @@ def every_choice(model: Model, link_lanes: int) -> list[tuple[int, Cost]]:
     for chosen in product(*(tuple(foldings(group)) for group in segments(cut(model.graph)))):
         if any(b.i_lanes < a.takes for a, b in pairwise(chosen)):
             continue
-        first = width_cost(converter(link_lanes, chosen[0].i_lanes, chosen[0].i_bits))
+        lanes = gcd(link_lanes, chosen[0].i_lanes)
+        first = width_cost(converter(lanes, chosen[0].i_lanes, chosen[0].i_bits))
         cost = sum((layer.cost for layer in join(chosen)), FIXED + first)
         found.append((max(segment.cycles for segment in chosen), cost))
     return found
