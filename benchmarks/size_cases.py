@@ -207,6 +207,7 @@ CASES: tuple[Case, ...] = (
     _lines("14x14x64, 32 lanes, 2 columns", 14, 64, 32, columns=2),
     _lines("30x30x64, 64 lanes, 4 columns, no border", 30, 64, 64, columns=4, **_NO_BORDER),
     _lines("1x1x256, 32 lanes, 4 times", 1, 256, 32, kernel=(1, 1), repeats=4, **_NO_BORDER),
+    _lines("1x1x512, 64 lanes, 8 times", 1, 512, 64, kernel=(1, 1), repeats=8, **_NO_BORDER),
     _pool("28x28x32, 8 lanes", 28, 32, 8, 1),
     _pool("28x28x32, 32 lanes", 28, 32, 32, 1),
     _pool("14x14x32, 16 lanes of 2 bits", 14, 32, 16, 2),

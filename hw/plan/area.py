@@ -159,7 +159,8 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:
     hop_bits = walks * array.hops * (depth - 1).bit_length()
     border = {"border": walks} if config.classes > 1 else {}
     if array.has_start:
-        width = config.match_bits + 1
+        # The highest bit is set for a threshold of 0 alone.
+        width = config.match_bits
         start = walks * rom_luts(width, depth) if depth > 1 else 0
         registers = walks * rom_bits(width, depth) if depth > 16 else 0
         return Terms(
@@ -168,7 +169,9 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:
         )
     units = array.rows * array.columns
     width = config.levels * config.match_bits + 1
-    luts = units * config.levels * (chain_sites([config.match_bits]) + 1.5)
+    # Of each level a comparison on a chain, its end included, and its inversion; then the count.
+    compare = 2 * ceil(config.match_bits / 2) + 1
+    luts = units * (config.levels * compare + config.out_bits)
     registers, rom, blocks = units * (config.out_bits + config.levels + 1.0), 0.0, 0
     if depth > 1 and config.memory == "block":
         blocks = units * block_rams(width, depth)

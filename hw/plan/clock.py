@@ -7,9 +7,10 @@ much for every doubling of the design. So
     period = ARRAY_NS + ROUTE_NS * log2(LUTs / REFERENCE)
 
 for a design with arrays of `REFERENCE` LUTs or more, and no design is faster than the
-link. The figures are those of arrays of binary lanes placed and routed alone for an
-ECP5 of speed grade 6: 16 x 64 (1,926 LUTs) 176 MHz, 32 x 64 x 2 columns (7,292 LUTs)
-162 MHz; the link alone reached 167 to 185 MHz.
+link (167 to 185 MHz alone) or its slowest line buffer (170 MHz). `ARRAY_NS` and `ROUTE_NS`
+are fitted by ``python -m benchmarks.cost_model --fit`` to arrays that were placed and routed
+alone for an ECP5 of speed grade 6, of up to 15,000 LUTs; whole designs are expected to be
+as fast as an array of their size.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from math import log2
 
 from hw.plan.cost import Cost
 
-__all__ = ["CLOCK_SHARE", "design_fmax"]
+__all__ = ["ARRAY_NS", "CLOCK_SHARE", "REFERENCE", "ROUTE_NS", "design_fmax"]
 
 #: Part of the predicted Fmax that is asked of the tools: they must reach it.
 CLOCK_SHARE = 0.85
 
 #: LUTs of the array that `ARRAY_NS` is the cycle of, in nanoseconds.
-REFERENCE = 1926
-ARRAY_NS = 5.68
+REFERENCE = 1000
+ARRAY_NS = 5.3
 
 #: What every doubling of the design adds.
-ROUTE_NS = 0.24
+ROUTE_NS = 0.26
 
-#: Shortest cycle of the link.
+#: Shortest cycle of the link, and of line buffers with columns.
 LINK_NS = 5.95
 
 

@@ -53,9 +53,9 @@ __all__ = [
 
 #: LUT sites of each of a term; what is counted site by site ("sites", "rom") takes one.
 LUT: dict[str, float] = {
-    "array": 52.0,
-    "start": 0.35,
-    "border": 94.0,
+    "array": 39.6,
+    "start": 0.9,
+    "border": 48.0,
     "page": 0.75,
     "serial": 38.0,
     "counter": 5.8,
@@ -69,7 +69,7 @@ LUT: dict[str, float] = {
 
 #: Flip-flops of each of a term; of "registers" one.
 FLIP_FLOP: dict[str, float] = {
-    "array": 30.0,
+    "array": 31.0,
     "serial": 24.0,
     "counter": 3.35,
     "parallel": 65.0,

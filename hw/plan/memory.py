@@ -9,9 +9,6 @@ from hw.plan.array import BLOCK_RAM_SHAPES
 
 __all__ = ["block_rams", "lut_ram", "memory_cost", "rom_bits", "rom_luts"]
 
-#: LUTs that join one more page of 16 constants to the others.
-MUX_LUTS = 1.25
-
 #: LUT sites of a 16 x 4 distributed RAM: four hold it, its write port keeps two from use.
 LUT_RAM_SITES = 6
 
@@ -37,9 +34,13 @@ def rom_bits(width: int, depth: int) -> float:
 
 @cache
 def rom_luts(width: int, depth: int) -> float:
-    """LUTs of a memory of constants: a LUT4 holds 16 bits, and multiplexers join them."""
+    """LUTs of a memory of constants: a LUT4 holds 16 bits, and multiplexers join them.
+
+    A last page of up to four words is part of its multiplexer.
+    """
     pages = ceil(depth / 16)
-    return rom_bits(width, depth) * (pages + MUX_LUTS * (pages - 1))
+    short = pages > 1 and depth - 16 * (pages - 1) <= 4
+    return rom_bits(width, depth) * (2 * pages - 1 - short)
 
 
 def lut_ram(width: int, depth: int) -> float:
