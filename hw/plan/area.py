@@ -89,8 +89,12 @@ def array_terms(config: ArrayConfig) -> Terms:
     columns, hops, weights = config.columns, config.hops, config.weights
     word = config.rows * columns * config.out_bits
     pe_sites, pe_registers = pe_counts(config)
+    # Counters of beats and folds, of the weights' address and of the thresholds'.
+    turns = (config.synapse_folds, config.neuron_folds, weights.depth,
+             1 if config.thresholds is None else config.neuron_folds)  # fmt: skip
     lut: dict[str, float] = {
         "array": 1,
+        "address": sum((number - 1).bit_length() for number in turns),
         "sites": config.rows * columns * pe_sites + lut_ram(word, config.fifo_depth),
     }
     registers, blocks, bits = float(config.rows * columns * pe_registers), 0, 0
