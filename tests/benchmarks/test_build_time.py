@@ -22,7 +22,7 @@ def test_one_array_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert stored[0][-1] == "elaborate"
     assert stored[-1][-1] == "place_and_route"
     for step in build_time.STEPS:
-        assert found[step]["cpu_s"] > 0.1
+        assert found[step]["cpu_s"] > 0
         assert found[step]["peak_mb"] > 20
     row = build_time.table([found]).splitlines()[2]
     assert row.startswith(f"| 8 | {found['lut']} |")
