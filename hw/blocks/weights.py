@@ -21,9 +21,9 @@ class WeightMemory(wiring.Component):
     A "block" memory is a synchronous read and a register behind it: block RAM is
     slow from clock to output, and the register keeps that out of the first level
     of logic; a second one where PEs may be far away. Where words are spread over several
-    pages each has a register, and one of them is chosen in a cycle of its own. A "lut" memory registers the address
-    and the word, with constants in logic in between. A memory of one word is a
-    constant.
+    pages each has a register, and one of them is chosen in a cycle of its own. A "lut"
+    memory registers the address and the word, with constants in logic in between. A
+    memory of one word is a constant.
 
     Parameters
     ----------
