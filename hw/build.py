@@ -19,7 +19,7 @@ from hw.flow.top import elaborate
 from hw.options import Planned, add_plan_arguments, planned
 from hw.soc import SoC
 from sw import cli
-from sw.errors import ModelError
+from sw.errors import ClockError, ModelError
 from sw.model import load
 
 __all__ = ["build", "main"]
@@ -72,19 +72,17 @@ def build(options: argparse.Namespace) -> dict:
     UserError
         Of every kind: see the classes of `sw.errors`.
     """
-    model = load(options.model)
-    plan = planned(options, model)
+    plan = planned(options, load(options.model))
     board = plan.board
-    target = options.out or default_folder(board.name, board.size, model.name)
+    target = options.out or default_folder(board.name, board.size, plan.plan.model)
     loader = find_loader(board) if options.flash else None
     with output_folder(target) as folder:
         start = time.monotonic()
-        with cli.step(f"elaborate {model.name} for {board.title} at {plan.plan.clock_mhz:g} MHz"):
-            sources = _elaborate(plan)
+        sources = _elaborate(plan)
         seconds = time.monotonic() - start
         made = None
         if not options.dry_run:
-            made = implement(sources, board, clock_mhz=plan.plan.clock_mhz, seed=options.seed)
+            plan, sources, made = _implement(options, plan, sources)
         _fill(folder, options, plan, sources, made)
         result = report.make_report(plan, made, elaborate_seconds=seconds, seed=options.seed)
         if made is not None:
@@ -95,7 +93,37 @@ def build(options: argparse.Namespace) -> dict:
     return result
 
 
+def _implement(
+    options: argparse.Namespace, plan: Planned, sources: Sources
+) -> tuple[Planned, Sources, Implementation]:
+    """Build; a clock that was not asked for gives way to what place and route reaches."""
+    while True:
+        clock_mhz = plan.plan.clock_mhz
+        try:
+            made = implement(sources, plan.board, clock_mhz=clock_mhz, seed=options.seed)
+            return plan, sources, made
+        except ClockError as error:
+            if options.clock is not None:
+                raise
+            # Another clock is another placement, which may be a little slower.
+            slower = plan.board.fastest_clock_mhz(0.96 * error.fmax_mhz)
+            cli.console.print(
+                f"note: {clock_mhz:g} MHz is not met, {error.fmax_mhz:g} MHz is reached: "
+                f"building again for {slower:g} MHz",
+                markup=False,
+            )
+        asked = argparse.Namespace(**{**vars(options), "clock": slower})
+        plan = planned(asked, plan.model)
+        sources = _elaborate(plan)
+
+
 def _elaborate(plan: Planned) -> Sources:
+    clock_mhz = plan.plan.clock_mhz
+    with cli.step(f"elaborate {plan.plan.model} for {plan.board.title} at {clock_mhz:g} MHz"):
+        return _sources(plan)
+
+
+def _sources(plan: Planned) -> Sources:
     soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud)
     return elaborate(plan.board, plan.board.clock_plan(plan.clock_hz / 1e6), soc)
 

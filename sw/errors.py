@@ -6,6 +6,7 @@ its class; a traceback therefore always means a bug of ours.
 """
 
 __all__ = [
+    "ClockError",
     "LinkError",
     "MissingToolError",
     "ModelError",
@@ -43,6 +44,21 @@ class ModelError(UserError):
 
 class PlanError(UserError):
     """A network, board, size or clock that cannot go together."""
+
+
+class ClockError(PlanError):
+    """A routed design that is slower than its clock.
+
+    Parameters
+    ----------
+    message, remedy : str
+    fmax_mhz : float
+        What it reaches.
+    """
+
+    def __init__(self, message: str, remedy: str, *, fmax_mhz: float) -> None:
+        super().__init__(message, remedy)
+        self.fmax_mhz = fmax_mhz
 
 
 class LinkError(UserError):

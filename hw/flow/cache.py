@@ -89,9 +89,9 @@ class Cache:
             with contextlib.suppress(OSError):
                 self._save_logs(folder, key)
             old, new = str(folder), str(self.failed(key))
-            raise type(error)(
-                error.message.replace(old, new), error.remedy.replace(old, new)
-            ) from error
+            error.message = error.message.replace(old, new)
+            error.remedy = error.remedy.replace(old, new)
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

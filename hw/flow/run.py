@@ -20,7 +20,7 @@ from hw.flow.netlist import improve
 from hw.flow.result import Counts, Implementation, Routed
 from hw.flow.toolchain import Tool, find_nextpnr, find_packer, find_yosys
 from sw import cli
-from sw.errors import PlanError, ToolError, UserError
+from sw.errors import ClockError, PlanError, ToolError, UserError
 
 __all__ = ["Sources", "Synthesis", "flow_identity", "implement", "route", "synthesise"]
 
@@ -205,7 +205,9 @@ def implement(
     Raises
     ------
     PlanError
-        The synthesised design exceeds the device, or the routed one misses the clock.
+        The synthesised design exceeds the device.
+    ClockError
+        The routed design misses the clock.
     ToolError
         A tool is missing or failed; its log is kept.
     """
@@ -323,7 +325,7 @@ def check_clock(routed: Routed, board: Board, *, clock_mhz: float, seed: int) ->
 
     Raises
     ------
-    PlanError
+    ClockError
         Says what was asked for, what was reached, and a clock to ask for.
     """
     # nextpnr counts in picoseconds: a clock just met may read 0.01 MHz short.
@@ -331,10 +333,11 @@ def check_clock(routed: Routed, board: Board, *, clock_mhz: float, seed: int) ->
         return
     slower = reachable_clock(board, routed.fmax_mhz)
     ask = f"Ask for --clock {slower:g}, or try " if slower else "Try "
-    raise PlanError(
+    raise ClockError(
         f"The clock is not met: {clock_mhz:g} MHz was asked for, and the routed design "
         f"reaches {routed.fmax_mhz:g} MHz",
         f"{ask}another placement with --seed {seed + 1}",
+        fmax_mhz=routed.fmax_mhz,
     )
 
 

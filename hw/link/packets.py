@@ -254,6 +254,7 @@ class Responder(wiring.Component):
         m = Module()
         current = Signal(Answer)
         position = Signal(range(IDENTITY_BYTES + COUNTERS_BYTES))
+        following = Signal.like(position)
         free = Signal()  # the output register takes a token
         token = self.o_stream.payload
         m.d.comb += free.eq(~self.o_stream.valid | self.o_stream.ready)
@@ -317,12 +318,13 @@ class Responder(wiring.Component):
                         m.next = "END"
             with m.State("FETCH"):
                 m.d.comb += fetch.eq(1)
+                m.d.sync += following.eq(position + 1)
                 m.next = "PICK"
             with m.State("PICK"):
                 m.next = "REPORT"
             with m.State("REPORT"), m.If(free):
                 put(reported)
-                m.d.sync += position.eq(position + 1)
+                m.d.sync += position.eq(following)
                 m.next = "FETCH"
                 with m.If(is_last_report):
                     m.next = "END"
