@@ -92,12 +92,13 @@ def array_terms(config: ArrayConfig) -> Terms:
     # Counters of beats and folds, of the weights' address and of the thresholds'.
     turns = (config.synapse_folds, config.neuron_folds, weights.depth,
              1 if config.thresholds is None else config.neuron_folds)  # fmt: skip
+    counters = sum((number - 1).bit_length() for number in turns)
     lut: dict[str, float] = {
         "array": 1,
-        "address": sum((number - 1).bit_length() for number in turns),
+        "address": counters,
         "sites": config.rows * columns * pe_sites + lut_ram(word, config.fifo_depth),
     }
-    registers, blocks, bits = float(config.rows * columns * pe_registers), 0, 0
+    registers, blocks, bits = float(config.rows * columns * pe_registers + counters), 0, 0
     if weights.depth > 1 and weights.memory == "block":
         # The first register behind the memory is in the block RAM.
         blocks += hops * block_rams(weights.width, weights.depth)
@@ -137,7 +138,8 @@ def _logic_terms(config: ArrayConfig) -> Terms:
     word = config.rows * config.columns * config.out_bits
     lut = {"array": 1.0, "sites": config.columns * (sums.lut + compare)}
     lut["sites"] += lut_ram(word, config.fifo_depth)
-    registers = config.columns * float(sums.ff) + 2 * word
+    # The lanes are registered in front of the sums.
+    registers = config.columns * float(sums.ff + config.simd * config.lane_bits) + 2 * word
     if config.thresholds is None or config.thresholds.classes == config.thresholds.levels == 1:
         return Terms(lut=lut, ff={"array": 1, "registers": registers})
     more = _threshold_terms(config.thresholds, config)

@@ -362,10 +362,11 @@ class ArrayConfig:
     def credits(self) -> int:
         """Neuron folds that may be under way or wait in the output FIFO.
 
-        A credit taken in cycle 0 comes back for use in cycle ``pipeline_cycles + 1``;
-        enough of them to accept a fold each ``synapse_folds`` cycles, and one to spare.
+        A credit taken in cycle 0 is back in the count in cycle ``pipeline_cycles + 1``, and
+        the input, whose ``ready`` is a register, is open while two are left: enough of them
+        to accept a fold each ``synapse_folds`` cycles.
         """
-        return self.pipeline_cycles // self.synapse_folds + 2
+        return -(-self.pipeline_cycles // self.synapse_folds) + 2
 
     @property
     def fifo_depth(self) -> int:

@@ -53,10 +53,10 @@ __all__ = [
 
 #: LUT sites of each of a term; what is counted site by site ("sites", "rom") takes one.
 LUT: dict[str, float] = {
-    "array": 9.0,
-    "address": 2.2,
-    "start": 0.9,
-    "border": 51.0,
+    "array": 31.3,
+    "address": 0.52,
+    "start": 1.03,
+    "border": 29.3,
     "page": 0.75,
     "serial": 38.0,
     "counter": 5.8,
@@ -70,7 +70,7 @@ LUT: dict[str, float] = {
 
 #: Flip-flops of each of a term; of "registers" one.
 FLIP_FLOP: dict[str, float] = {
-    "array": 31.0,
+    "array": 17.0,
     "serial": 24.0,
     "counter": 3.35,
     "parallel": 65.0,

@@ -9,6 +9,11 @@ from hw.plan.array import BLOCK_RAM_SHAPES
 
 __all__ = ["block_rams", "lut_ram", "memory_cost", "rom_bits", "rom_luts"]
 
+#: LUTs that join one more page of 16 constants to the others, as Yosys does it, and that
+#: such a page of up to four takes.
+MUX_LUTS = 1.6
+SHORT_PAGE_LUTS = 0.4
+
 #: LUT sites of a 16 x 4 distributed RAM: four hold it, its write port keeps two from use.
 LUT_RAM_SITES = 6
 
@@ -36,11 +41,13 @@ def rom_bits(width: int, depth: int) -> float:
 def rom_luts(width: int, depth: int) -> float:
     """LUTs of a memory of constants: a LUT4 holds 16 bits, and multiplexers join them.
 
-    A last page of up to four words is part of its multiplexer.
+    A last page of up to four words is mostly part of its multiplexer.
     """
-    pages = ceil(depth / 16)
-    short = pages > 1 and depth - 16 * (pages - 1) <= 4
-    return rom_bits(width, depth) * (2 * pages - 1 - short)
+    pages, left = divmod(depth, 16)
+    if pages and 0 < left <= 4:
+        return rom_bits(width, depth) * (pages + MUX_LUTS * (pages - 1) + SHORT_PAGE_LUTS)
+    pages += left > 0
+    return rom_bits(width, depth) * (pages + MUX_LUTS * (pages - 1))
 
 
 def lut_ram(width: int, depth: int) -> float:
