@@ -133,25 +133,28 @@ def array_terms(config: ArrayConfig) -> Terms:
 
 def _logic_terms(config: ArrayConfig) -> Terms:
     """Weights as logic: adders with a register each, lanes that wait for theirs, thresholds."""
-    sums = constant_cost(config.rows, config.simd, config.lane_bits)
-    compare = config.rows * (config.match_bits + 1) / 2
+    sums, given = constant_cost(config.rows, config.simd, config.lane_bits), config.thresholds
     word = config.rows * config.columns * config.out_bits
-    lut = {"array": 1.0, "sites": config.columns * (sums.lut + compare)}
-    lut["sites"] += lut_ram(word, config.fifo_depth)
+    lut = {"logic": 1.0, "sites": config.columns * sums.lut + lut_ram(word, config.fifo_depth)}
     # The lanes are registered in front of the sums.
     registers = config.columns * float(sums.ff + config.simd * config.lane_bits) + 2 * word
-    if config.thresholds is None or config.thresholds.classes == config.thresholds.levels == 1:
-        return Terms(lut=lut, ff={"array": 1, "registers": registers})
-    more = _threshold_terms(config.thresholds, config)
-    for name, number in more.lut.items():
-        lut[name] = lut.get(name, 0) + number
-    registers += more.ff["registers"]
-    return Terms(
-        lut=lut,
-        ff={"array": 1, "registers": registers},
-        bram=more.bram,
-        bram_bits=more.bram_bits,
-    )
+    if given is None or given.levels > 1:
+        more = Terms(ff={"registers": 0}) if given is None else _threshold_terms(given, config)
+        for name, number in more.lut.items():
+            lut[name] = lut.get(name, 0) + number
+        return Terms(
+            lut=lut,
+            ff={"logic": 1, "registers": registers + more.ff["registers"]},
+            bram=more.bram,
+            bram_bits=more.bram_bits,
+        )
+    # A constant threshold takes half of the sites that one of several border classes does.
+    units, bits = config.rows * config.columns, config.match_bits
+    lut["sites"] += units * (bits + 1) / (2 if given.classes == 1 else 1)
+    if given.classes > 1:
+        lut |= {"rom": units * rom_luts(bits, given.classes), "border": config.columns}
+        registers += units * rom_bits(bits, given.classes)
+    return Terms(lut=lut, ff={"logic": 1, "registers": registers})
 
 
 def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:

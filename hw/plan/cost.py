@@ -53,10 +53,11 @@ __all__ = [
 
 #: LUT sites of each of a term; what is counted site by site ("sites", "rom") takes one.
 LUT: dict[str, float] = {
-    "array": 31.3,
-    "address": 0.52,
-    "start": 1.03,
-    "border": 29.3,
+    "array": 30.9,
+    "address": 0.59,
+    "start": 0.95,
+    "logic": 20.0,
+    "border": 34.4,
     "page": 0.75,
     "serial": 38.0,
     "counter": 5.8,
@@ -71,6 +72,7 @@ LUT: dict[str, float] = {
 #: Flip-flops of each of a term; of "registers" one.
 FLIP_FLOP: dict[str, float] = {
     "array": 17.0,
+    "logic": 55.0,
     "serial": 24.0,
     "counter": 3.35,
     "parallel": 65.0,
