@@ -257,10 +257,14 @@ class SystolicArray(wiring.Component):
         address = Signal(range(config.weights.depth))
         last_beat = Signal()
         credits_left = Signal(range(config.credits + 1), init=config.credits)
+        # A register, for what stands before the array is far away; it comes a cycle late,
+        # so it is low already when one credit is left.
+        ready = Signal(init=1)
+        m.d.sync += ready.eq(credits_left[1:].any())
         m.d.comb += [
             last_beat.eq(beat == config.synapse_folds - 1),
-            self.i_stream.ready.eq(~last_beat | credits_left.any()),
-            accept.eq(self.i_stream.valid & self.i_stream.ready),
+            self.i_stream.ready.eq(ready),
+            accept.eq(self.i_stream.valid & ready),
         ]
         with m.If(accept):
             m.d.sync += [beat.eq(beat + 1), address.eq(address + 1)]
