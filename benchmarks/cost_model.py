@@ -241,7 +241,7 @@ def designs(path: Path = DESIGNS) -> list[Case]:
 
 
 def design_errors(some: Sequence[Case]) -> list[Errors]:
-    """Errors of the Fmax predicted for whole designs, to none of which the model is fitted."""
+    """Errors of the Fmax predicted for whole designs."""
     result = []
     for case in some:
         error = design_fmax(Cost(lut=int(case.measured["comb"]))) / case.measured["fmax_mhz"] - 1

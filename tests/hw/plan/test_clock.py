@@ -28,4 +28,4 @@ def test_larger_designs_are_slower() -> None:
 
 
 def test_no_design_is_faster_than_the_link() -> None:
-    assert design_fmax(Cost()) == design_fmax(Cost(lut=1_000)) == pytest.approx(168, abs=1)
+    assert design_fmax(Cost()) == design_fmax(Cost(lut=1_000)) == pytest.approx(143, abs=1)
