@@ -46,7 +46,8 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         "--share",
         type=float,
         metavar="X",
-        help="part of the FPGA's LUTs and flip-flops to fill at most, 0 to 1 (default 0.6)",
+        help="part of the FPGA's LUTs and flip-flops to fill at most, 0 to 1 "
+        "(default 0.6 and 0.75)",
     )
 
 

@@ -9,7 +9,16 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["StreamBuffer", "StreamRegister"]
 
 
-class StreamRegister(wiring.Component):
+class _Through(wiring.Component):
+    """A stream in, and the same out."""
+
+    def __init__(self, shape) -> None:
+        self._shape = shape
+        signature = stream.Signature(shape)
+        super().__init__({"i_stream": In(signature), "o_stream": Out(signature)})
+
+
+class StreamRegister(_Through):
     """One place: breaks the path of payload and valid.
 
     Latency 1 cycle, a beat a cycle. A reset empties it; the payload has none.
@@ -25,11 +34,6 @@ class StreamRegister(wiring.Component):
     o_stream : Out(stream.Signature(shape))
     """
 
-    def __init__(self, shape) -> None:
-        self._shape = shape
-        signature = stream.Signature(shape)
-        super().__init__({"i_stream": In(signature), "o_stream": Out(signature)})
-
     def elaborate(self, platform) -> Module:
         m = Module()
         i_stream, o_stream = self.i_stream, self.o_stream
@@ -43,7 +47,7 @@ class StreamRegister(wiring.Component):
         return m
 
 
-class StreamBuffer(wiring.Component):
+class StreamBuffer(_Through):
     """Two places: breaks the path of ready too, which is a register here.
 
     Latency 1 cycle, a beat a cycle. A reset empties it; the payloads have none.
@@ -58,11 +62,6 @@ class StreamBuffer(wiring.Component):
     i_stream : In(stream.Signature(shape))
     o_stream : Out(stream.Signature(shape))
     """
-
-    def __init__(self, shape) -> None:
-        self._shape = shape
-        signature = stream.Signature(shape)
-        super().__init__({"i_stream": In(signature), "o_stream": Out(signature)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
