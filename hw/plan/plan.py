@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hw.plan.clock import CLOCK_SHARE, design_fmax
@@ -158,34 +158,17 @@ def make_plan(
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
     search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
-    usable = Share.of(share).usable(budget)
-    # Faster than any design, to begin with.
-    clock_mhz = clock(CLOCK_SHARE * design_fmax(Cost())) if callable(clock) else clock
-    while True:
-        request = _Request(
-            name=model.name,
-            board=board,
-            size=size,
-            budget=budget,
-            clock_mhz=clock_mhz,
-            share=Share.of(share),
-            candidates=tuple(candidates),
-        )
-        if fps is None:
-            choice, limited_by = search.fastest(usable)
-            if choice is None:
-                raise _too_large(search, request)
-        else:
-            choice, limited_by = _fast_enough(search, request, fps), "fps"
-        fmax_mhz = design_fmax(choice.cost)
-        if not callable(clock):
-            break
-        reached = clock(CLOCK_SHARE * fmax_mhz)
-        # A rate asked for must be reached at the clock that there will be.
-        if fps is None or reached >= clock_mhz:
-            clock_mhz = reached
-            break
-        clock_mhz = reached
+    request = _Request(
+        name=model.name,
+        board=board,
+        size=size,
+        budget=budget,
+        # Where it is to be chosen: faster than any design, to begin with.
+        clock_mhz=clock(CLOCK_SHARE * design_fmax(Cost())) if callable(clock) else clock,
+        share=Share.of(share),
+        candidates=tuple(candidates),
+    )
+    choice, limited_by, clock_mhz = _settle(search, request, clock, fps)
     first = choice.segments[0]
     return Plan(
         model=model.name,
@@ -199,7 +182,7 @@ def make_plan(
         predicted=choice.cost,
         cycles_per_frame=choice.cycles,
         limited_by=limited_by,
-        fmax_mhz=fmax_mhz,
+        fmax_mhz=design_fmax(choice.cost),
         gap=1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap,
     )
 
@@ -223,6 +206,26 @@ class _Request:
 
 def _device(board: str, size: str | None) -> str:
     return board if size is None else f"{board} {size}"
+
+
+def _settle(
+    search: Search, request: _Request, clock: Clock, fps: float | None
+) -> tuple[Choice, str, float]:
+    """The choice, what limits it, and the clock, which may depend on the choice."""
+    while True:
+        if fps is None:
+            choice, limited_by = search.fastest(request.share.usable(request.budget))
+            if choice is None:
+                raise _too_large(search, request)
+        else:
+            choice, limited_by = _fast_enough(search, request, fps), "fps"
+        if not callable(clock):
+            return choice, limited_by, clock
+        reached = clock(CLOCK_SHARE * design_fmax(choice.cost))
+        # A rate asked for must be reached at the clock that there will be.
+        if fps is None or reached >= request.clock_mhz:
+            return choice, limited_by, reached
+        request = replace(request, clock_mhz=reached)
 
 
 def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:
