@@ -58,7 +58,9 @@ class ParallelLineBuffer(wiring.Component):
 
     So an output pixel takes the cycles of its beats or of its new columns, whichever
     are more (`LineBufferConfig.fetches`), and a row no more than it has pixels where
-    the padding is that of the kernel.
+    the padding is that of the kernel. Where the beats are more, the shift window waits a
+    cycle after it has moved to the holding register (`LineBufferConfig.rests`): its enable
+    is then a register, and hangs neither on the consumer nor on the beats.
 
     Parameters
     ----------
@@ -228,10 +230,12 @@ class ParallelLineBuffer(wiring.Component):
         m.d.comb += [
             take.eq(held & self.o_stream.ready),
             load.eq(full & (~held | (take & beat.last & repeat.last))),
-            enable.eq(~full | load),
+            enable.eq(~full if config.rests else ~full | load),
             self.o_stream.valid.eq(held),
             self.o_stream.payload.eq(hold),
         ]
+        with m.If(load):
+            m.d.sync += full.eq(0)
         with m.If(enable):
             m.d.sync += full.eq(complete)
             with m.If(valid):

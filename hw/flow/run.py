@@ -28,7 +28,7 @@ __all__ = ["Sources", "Synthesis", "flow_identity", "implement", "route", "synth
 FAMILIES = {"ecp5": ecp5}
 
 #: Enters every cache key: raise it when a change here changes what the tools make.
-FLOW_VERSION = "2"
+FLOW_VERSION = "3"
 
 #: CPU seconds of place and route for each LUT, for the estimate on the progress line.
 _SECONDS_PER_LUT = 0.015

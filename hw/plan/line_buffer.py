@@ -282,6 +282,12 @@ class LineBufferConfig:
         return [first, *(b - a for a, b in pairwise(ends))]
 
     @property
+    def rests(self) -> bool:
+        """Parallel mode: whether the beats of a window outlast its new columns, so that the
+        next ones may wait a cycle after the window has moved on, at no cost."""
+        return self.fold > max(self.fetches)
+
+    @property
     def single(self) -> bool:
         """Whether a frame is one window, as in a dense layer."""
         return self.output_height == self.output_width == 1
@@ -379,13 +385,9 @@ class LineBufferConfig:
             return self.window_beats - 1
         if self.mode == "parallel":
             return _parallel_latency(self)
-        return _serial_latency(self)
-
-
-def _serial_latency(config: LineBufferConfig) -> int:
-    """A group is begun when it is complete: counted, granted, and its first word read
-    three cycles after its last was written. Then the memory and the output register."""
-    return int(config.walk.end[0]) - 1 + 3 + config.window_beats - 1 + config.read_cycles + 1
+        # A group is begun when it is complete: counted, granted, and its first word read
+        # three cycles after its last was written. Then the memory and the output register.
+        return int(self.walk.end[0]) - 1 + 3 + self.window_beats - 1 + self.read_cycles + 1
 
 
 def _parallel_latency(config: LineBufferConfig) -> int:

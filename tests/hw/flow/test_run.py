@@ -100,6 +100,8 @@ def test_router_is_chosen_by_the_fill() -> None:
     below = ecp5.place_arguments("--12k", fill=0.29, seed=7)
     above = ecp5.place_arguments("--12k", fill=0.31, seed=7)
     assert "router1" in below and "router2" in above
+    assert above[above.index("--placer-heap-beta") + 1] == "0.6"
+    assert "--placer-heap-beta" not in below
     assert below[below.index("--seed") + 1] == "7"
     assert "--timing-allow-fail" in below
 
