@@ -1,25 +1,34 @@
-"""The golden model, fast: codes channels first, products on packed words.
+"""The golden model, fast: codes channels first, products on packed words or by BLAS.
 
-Frames go through in batches, whose size is chosen so that memory stays bounded.
+Frames go through in batches, whose size is chosen so that memory stays bounded. A
+tensor is held until its last reader, as codes where they fit a byte and as values
+elsewhere: accumulators, and streams of more than 8 bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sw.golden.packed import PackedConv
+from sw.golden.products import MatrixConv
 from sw.model.ir import (
+    Add,
     Computed,
+    Concat,
     Conv,
     Dense,
     Graph,
     Head,
     Input,
+    IntegerRange,
+    Joined,
     Op,
     Pool,
+    Scale,
     TensorType,
     Threshold,
     output_size,
@@ -35,8 +44,28 @@ BATCH_FRAMES = 4096
 FEW_LEVELS = 8
 
 
+@dataclass(frozen=True)
+class Held:
+    """A tensor (C, N, H, W) of a range: uint8 codes, or int32 values."""
+
+    array: NDArray
+    range: IntegerRange
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        if self.array.dtype == np.uint8:
+            return self.array
+        return ((self.array - self.range.low) // self.range.step).astype(np.uint8)
+
+    @property
+    def values(self) -> NDArray[np.int32]:
+        if self.array.dtype != np.uint8:
+            return self.array
+        return self.array.astype(np.int32) * self.range.step + self.range.low
+
+
 def threshold(op: Threshold, source: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Codes of the levels reached by accumulators (C, N, H, W)."""
+    """Codes of the levels reached by values (C, N, H, W)."""
     channels, count = op.levels.shape
     if count == 1:
         # One comparison; an inverted channel flips it.
@@ -56,23 +85,61 @@ def threshold(op: Threshold, source: NDArray[np.int32]) -> NDArray[np.uint8]:
     return reached
 
 
-def pool(op: Pool, source: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Greatest code of each window, or the least, of codes (C, N, H, W)."""
+def scale(op: Scale, source: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Product, sum, rounding shift and saturation of values (C, N, H, W)."""
+    half = 2 ** (op.shift - 1) if op.shift else 0
+    total = source * op.gain.astype(np.int64)[:, None, None, None]
+    total += (op.offset.astype(np.int64) + half)[:, None, None, None]
+    total >>= op.shift
+    return np.clip(total, op.low, op.high, out=total).astype(np.int32)
+
+
+def add(op: Add, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Saturating sum of values (C, N, H, W), which have at most 16 bits each."""
+    total = first + second
+    return np.clip(total, op.low, op.high, out=total)
+
+
+def windows(op: Pool, source: NDArray) -> Iterator[NDArray]:
+    """Each tap's elements (C, N, y, x) of all windows of a padded map (C, N, H, W)."""
     (kh, kw), (sy, sx) = op.size, op.stride
     height = output_size(source.shape[2], kh, sy, 0, 0)
     width = output_size(source.shape[3], kw, sx, 0, 0)
-    # The least is the greatest of the complements.
-    flip = np.where(op.minimum, 255, 0).astype(np.uint8)[:, None, None, None]
-    if op.minimum.any():
-        source = source ^ flip
-    result = np.zeros((*source.shape[:2], height, width), np.uint8)
     for tap in range(kh * kw):
         ky, kx = divmod(tap, kw)
         rows = slice(ky, ky + (height - 1) * sy + 1, sy)
         columns = slice(kx, kx + (width - 1) * sx + 1, sx)
-        np.maximum(result, source[:, :, rows, columns], out=result)
+        yield source[:, :, rows, columns]
+
+
+def greatest(op: Pool, source: NDArray) -> NDArray:
+    """Greatest code or value of each window, or the least, of a map (C, N, H, W)."""
+    # The least is the greatest of the complements, unsigned or signed.
+    lowest, ones = np.iinfo(source.dtype).min, np.iinfo(source.dtype).max
+    ones = ones if source.dtype.kind == "u" else -1
+    flip = np.where(op.minimum, ones, 0).astype(source.dtype)[:, None, None, None]
+    if op.minimum.any():
+        source = source ^ flip
+    if pad := op.padding:
+        sides = ((0, 0), (0, 0), (pad.top, pad.bottom), (pad.left, pad.right))
+        source = np.pad(source, sides, constant_values=lowest)
+    taps = windows(op, source)
+    result = next(taps).copy()
+    for tap in taps:
+        np.maximum(result, tap, out=result)
     if op.minimum.any():
         result ^= flip
+    return result
+
+
+def pool(op: Pool, source: Held) -> NDArray:
+    """Codes or values of the pooled source."""
+    if op.kind == "max":
+        return greatest(op, source.array)
+    taps = windows(op, source.values)
+    result = next(taps).copy()
+    for tap in taps:
+        result += tap
     return result
 
 
@@ -99,13 +166,13 @@ class Executor:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._arrays: dict[str, PackedConv] = {}
+        self._arrays: dict[str, PackedConv | MatrixConv] = {}
         self._last_use: dict[str, str] = {}
         for op in graph.ops:
             if isinstance(op, Conv | Dense):
-                self._arrays[op.name] = _packed(op, graph.types[op.source])
-            if isinstance(op, Computed):
-                self._last_use[op.source] = op.name
+                self._arrays[op.name] = _prepared(op, graph.types[op.source])
+            if isinstance(op, Computed | Joined):
+                self._last_use.update(dict.fromkeys(op.sources, op.name))
 
     @property
     def batch(self) -> int:
@@ -113,52 +180,61 @@ class Executor:
         largest = max(type_.size for type_ in self.graph.types.values())
         return max(1, min(BATCH_FRAMES, BATCH_ELEMENTS // largest))
 
-    def _step(self, op: Op, source: NDArray) -> NDArray:
+    def _step(self, op: Op, *sources: Held) -> NDArray:
+        """Codes or values of an op's tensor."""
+        source = sources[0]
         if isinstance(op, Conv):
-            return self._arrays[op.name](source)
+            return self._arrays[op.name](source.codes)
         if isinstance(op, Dense):
-            return self._arrays[op.name](flatten(source)[:, :, None, None])
+            return self._arrays[op.name](flatten(source.codes)[:, :, None, None])
         if isinstance(op, Threshold):
-            return threshold(op, source)
+            return threshold(op, source.values)
+        if isinstance(op, Scale):
+            return scale(op, source.values)
+        if isinstance(op, Add):
+            return add(op, source.values, sources[1].values)
+        if isinstance(op, Concat):
+            # One range, and so all codes; or all values, of more than 8 bits.
+            return np.concatenate([each.array for each in sources])
         if isinstance(op, Pool):
             return pool(op, source)
         assert isinstance(op, Head), f"unknown op {op!r}"
-        return head(op, source)
+        return head(op, source.values)
 
-    def _results(self, inputs: NDArray) -> Iterator[tuple[Op, NDArray]]:
-        """Each op and its result (C, N, H, W): codes, accumulators or scores."""
-        held: dict[str, NDArray] = {}
+    def _results(self, inputs: NDArray) -> Iterator[tuple[Op, Held]]:
+        """Each op and its tensor, for one batch."""
+        held: dict[str, Held] = {}
         for op in self.graph.ops:
+            range_ = self.graph.types[op.name].range
             if isinstance(op, Input):
-                codes = op.type.range.encode(np.moveaxis(inputs, 3, 0))
-                result = np.ascontiguousarray(codes, np.uint8)
+                codes = range_.encode(np.moveaxis(inputs, 3, 0))
+                result = Held(np.ascontiguousarray(codes, np.uint8), range_)
             else:
-                assert isinstance(op, Computed)
-                source = op.source
-                result = self._step(op, held[source])
-                if self._last_use[source] == op.name:
-                    del held[source]
+                assert isinstance(op, Computed | Joined)
+                result = Held(self._step(op, *(held[name] for name in op.sources)), range_)
+                if range_.bits <= 8 and not isinstance(op, Conv | Dense | Head):
+                    result = Held(result.codes, range_)
+                for name in op.sources:
+                    if self._last_use[name] == op.name:
+                        del held[name]
             held[op.name] = result
             yield op, result
 
     def tensors(self, inputs: NDArray) -> Iterator[tuple[str, NDArray[np.int32]]]:
         """Name and values (N, H, W, C) of each tensor in turn, for one batch."""
         for op, result in self._results(inputs):
-            if isinstance(op, Input | Threshold | Pool):
-                range_ = self.graph.types[op.name].range
-                result = result.astype(np.int32) * range_.step + range_.low
-            yield op.name, np.moveaxis(result, 0, 3)
+            yield op.name, np.moveaxis(result.values, 0, 3)
 
     def scores(self, inputs: NDArray) -> NDArray[np.int32]:
         """The head's tensor (N, scores), for one batch."""
         *_, (_, result) = self._results(inputs)
-        return np.ascontiguousarray(result[:, :, 0, 0].T)
+        return np.ascontiguousarray(result.array[:, :, 0, 0].T)
 
 
-def _packed(op: Conv | Dense, source: TensorType) -> PackedConv:
-    if isinstance(op, Conv):
-        return PackedConv(op, source)
-    # A dense layer is a 1x1 convolution of a 1x1 map.
-    conv = Conv(name=op.name, source=op.source, weights=op.weights[:, None, None, :])
-    flat = TensorType(height=1, width=1, channels=source.size, range=source.range)
-    return PackedConv(conv, flat)
+def _prepared(op: Conv | Dense, source: TensorType) -> PackedConv | MatrixConv:
+    if isinstance(op, Dense):
+        # A dense layer is a 1x1 convolution of a 1x1 map.
+        weights = op.weights[:, None, None, :]
+        op = Conv(name=op.name, source=op.source, weights=weights, weight_bits=op.weight_bits)
+        source = TensorType(height=1, width=1, channels=source.size, range=source.range)
+    return PackedConv(op, source) if op.weight_bits == 1 else MatrixConv(op, source)

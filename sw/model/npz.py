@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from sw import cli
 from sw.errors import ModelError
-from sw.model.header import REMEDY, Array, describe, parse
+from sw.model.fields import REMEDY, Array
+from sw.model.header import describe, parse
 from sw.model.model import Model
 from sw.model.verify import verify_model
 

@@ -8,13 +8,15 @@ saved or loaded.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
 from sw.errors import ModelError
-from sw.model.ir import Computed, Conv, Dense, Graph, Head, Input, Op, TensorType, infer
+from sw.model.faults import Fault, array_fault, shown
+from sw.model.ir import Conv, Dense, Graph, Head, Input, Joined, Op, TensorType, infer
 from sw.model.model import Model
-from sw.model.rules import RULES, SOURCES, Fault, array_fault, shown
+from sw.model.rules import RULES, SOURCES
 
 __all__ = ["MAX_ELEMENTS", "verify", "verify_model"]
 
@@ -56,22 +58,32 @@ def _check_place(index: int, graph: Graph, seen: dict[str, Op]) -> None:
         _refuse(op, Fault("its name is taken by an earlier op", "unique names", "Rename one"))
 
 
-def _check_source(op: Op, seen: dict[str, Op]) -> None:
-    name = getattr(op, "source", None)
-    if not isinstance(name, str) or name not in seen:
-        raise ModelError(
-            f"{type(op).__name__} '{op.name}': source is {shown(name)}; "
-            f"allowed: an op before it ({shown(', '.join(seen))})",
-            "Order the ops so that each follows its source",
-        )
-    if not isinstance(seen[name], SOURCES[type(op)]):
-        kinds = ", ".join(kind.__name__ for kind in SOURCES[type(op)])
-        fault = Fault(
-            f"source '{name}' is a {type(seen[name]).__name__}",
-            kinds,
-            "Put a Threshold between two arrays, and an array before a Threshold or the Head",
-        )
-        _refuse(op, fault)
+def _check_sources(op: Op, seen: dict[str, Op]) -> tuple[str, ...]:
+    """The sources' names: each is an op before this one, of a kind that it may read."""
+    if isinstance(op, Input):
+        return ()
+    names: Any = (getattr(op, "source", None),)
+    if isinstance(op, Joined):
+        names = op.sources
+        if not isinstance(names, tuple) or len(names) < 2 or len({*map(repr, names)}) < len(names):
+            text = f"sources are {shown(names)}"
+            _refuse(op, Fault(text, "a tuple of two or more names, all different", "Give them so"))
+    for name in names:
+        if not isinstance(name, str) or name not in seen:
+            raise ModelError(
+                f"{type(op).__name__} '{op.name}': source is {shown(name)}; "
+                f"allowed: an op before it ({shown(', '.join(seen))})",
+                "Order the ops so that each follows its sources",
+            )
+        if not isinstance(seen[name], SOURCES[type(op)]):
+            kinds = ", ".join(kind.__name__ for kind in SOURCES[type(op)])
+            fault = Fault(
+                f"source '{name}' is a {type(seen[name]).__name__}",
+                kinds,
+                "Put a Threshold or a Scale between two arrays, and an array before the Head",
+            )
+            _refuse(op, fault)
+    return names
 
 
 def _check_size(op: Op, type_: TensorType) -> None:
@@ -103,13 +115,13 @@ def verify(graph: Graph) -> None:
     used: set[str] = set()
     for index, op in enumerate(graph.ops):
         _check_place(index, graph, seen)
-        source = None
-        if isinstance(op, Computed):
-            _check_source(op, seen)
-            used.add(op.source)
-            source = types[op.source]
+        names = _check_sources(op, seen)
+        used.update(names)
+        source: Any = tuple(types[name] for name in names)
+        if not isinstance(op, Joined):
+            source = source[0] if source else None
         for rule in RULES[type(op)]:
-            if fault := rule(op, source):  # type: ignore[arg-type]
+            if fault := rule(op, source):
                 _refuse(op, fault)
         seen[op.name] = op
         types[op.name] = infer(op, types)

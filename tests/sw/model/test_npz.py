@@ -15,7 +15,18 @@ from sw.errors import ModelError, UserError
 from sw.model import load, save
 from sw.model.ir import Conv, Padding
 from tests.graphs import random_model
-from tests.sw.model.small import replaced, small_graph, small_model
+from tests.sw.model.small import (
+    replaced,
+    residual_model,
+    small_graph,
+    small_model,
+)
+
+EXAMPLES = [
+    path
+    for path in (Path(__file__).resolve().parents[3] / "examples").glob("*.npz")
+    if not path.name.endswith("_frames.npz")
+]
 
 
 def assert_equal(a: Any, b: Any) -> None:
@@ -46,6 +57,25 @@ def test_round_trip(rng: np.random.Generator, tmp_path: Path) -> None:
         assert_equal(model, loaded)
         assert loaded.sha256 == sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert save(loaded, tmp_path / "again.npz") == sha256
+
+
+def test_version(tmp_path: Path) -> None:
+    """Old graphs are written as ever; what version 1 cannot say is of version 2."""
+    for model, version in ((small_model(), 1), (residual_model(), 2)):
+        sha256 = save(model, tmp_path / "model.npz")
+        with np.load(tmp_path / "model.npz") as archive:
+            assert json.loads(archive["header"].tobytes())["version"] == version
+        loaded = load(tmp_path / "model.npz")
+        assert_equal(model, loaded)
+        assert save(loaded, tmp_path / "again.npz") == sha256
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES))
+def test_examples_stay(name: str, tmp_path: Path) -> None:
+    """The bundled models are still written byte for byte."""
+    path = next(path for path in EXAMPLES if path.name == name)
+    save(load(path), tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
 
 
 def test_padding_value_of_numpy(tmp_path: Path) -> None:

@@ -200,13 +200,13 @@ FILES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
         AGAIN,
     ),
     "newer version": (
-        with_header(lambda h: h.update(version=2)),
-        "the format's version is 2; this Binarray reads up to 1",
+        with_header(lambda h: h.update(version=3)),
+        "the format's version is 3; this Binarray reads up to 2",
         "Upgrade Binarray, or write the model with this version.",
     ),
     "version 0": (
         with_header(lambda h: h.update(version=0)),
-        "the format's version is 0; allowed: 1",
+        "the format's version is 0; allowed: 1 to 2",
         AGAIN,
     ),
     "version as text": (
@@ -242,7 +242,8 @@ FILES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     ),
     "unknown op": (
         with_header(op(1, op="Sigmoid")),
-        "op 1 of the graph is a 'Sigmoid'; allowed: Input, Conv, Dense, Threshold, Pool, Head",
+        "op 1 of the graph is a 'Sigmoid'; allowed in version 1 of the format: Input, Conv, "
+        "Dense, Threshold, Pool, Head",
         "Use a version of Binarray that knows this op.",
     ),
     "unknown field of an op": (
@@ -308,9 +309,10 @@ FILES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
         AGAIN,
     ),
     "illegal graph": (
-        with_header(op(3, source="conv")),
-        "Pool 'pool': source 'conv' is a Conv; allowed: Input, Threshold, Pool",
-        "Put a Threshold between two arrays, and an array before a Threshold or the Head.",
+        with_header(op(4, source="conv")),
+        "Dense 'dense': source 'conv' is a Conv; allowed: Input, Threshold, Scale, Add, Concat, "
+        "Pool",
+        "Put a Threshold or a Scale between two arrays, and an array before the Head.",
     ),
     "illegal kind": (
         with_header(op(5, kind="best")),

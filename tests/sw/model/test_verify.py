@@ -43,8 +43,8 @@ CASES: dict[str, tuple[Make, str]] = {
     ),
     "unknown op": (
         lambda graph: appended(graph, Sigmoid(name="s")),
-        "op 5 is a Sigmoid; allowed: Input, Conv, Dense, Threshold, Pool, Head. Express the "
-        "network in these ops.",
+        "op 5 is a Sigmoid; allowed: Input, Conv, Dense, Threshold, Scale, Add, Concat, Pool, "
+        "Head. Express the network in these ops.",
     ),
     "empty name": (
         with_field("conv", name=""),
@@ -78,17 +78,17 @@ CASES: dict[str, tuple[Make, str]] = {
     "source after": (
         with_field("conv", source="dense"),
         "Conv 'conv': source is 'dense'; allowed: an op before it ('input'). Order the ops so "
-        "that each follows its source.",
+        "that each follows its sources.",
     ),
     "array on accumulators": (
         with_field("dense", source="conv"),
-        "Dense 'dense': source 'conv' is a Conv; allowed: Input, Threshold, Pool. Put a "
-        "Threshold between two arrays, and an array before a Threshold or the Head.",
+        "Dense 'dense': source 'conv' is a Conv; allowed: Input, Threshold, Scale, Add, Concat, "
+        "Pool. Put a Threshold or a Scale between two arrays, and an array before the Head.",
     ),
     "head on bits": (
         with_field("head", source="pool"),
-        "Head 'head': source 'pool' is a Pool; allowed: Conv, Dense. Put a Threshold between "
-        "two arrays, and an array before a Threshold or the Head.",
+        "Head 'head': source 'pool' is a Pool; allowed: Conv, Dense. Put a Threshold or a Scale "
+        "between two arrays, and an array before the Head.",
     ),
     "unused tensor": (
         lambda graph: appended(graph, Dense(name="more", source="pool", weights=signs(2, 20))),

@@ -1,0 +1,87 @@
+"""Integer products by floating-point matrix products, which are exact here.
+
+Windows are laid side by side as the columns of a matrix (im2col), tap by tap, and
+multiplied by the weights. Exactness: every partial sum of ``w * x``, in whatever order
+the library adds, is an integer of magnitude at most ``sum |w| * max |x|``. Below 2**24
+each is a float32, below 2**53 a float64, so that nothing is ever rounded. Accumulators
+fit 32 bits, so a float64 always does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.model.ir import Conv, TensorType, output_size
+
+__all__ = ["MatrixConv"]
+
+#: Elements of one block of columns, at most; it bounds the memory.
+BLOCK_ELEMENTS = 1 << 21
+
+
+@dataclass(frozen=True)
+class MatrixConv:
+    """A convolution of any weights, prepared for sources of one type."""
+
+    op: Conv
+    source: TensorType
+
+    @property
+    def output_shape(self) -> tuple[int, int]:
+        pad, (kh, kw), (sy, sx) = self.op.padding, self.op.kernel, self.op.stride
+        return (
+            output_size(self.source.height, kh, sy, pad.top, pad.bottom),
+            output_size(self.source.width, kw, sx, pad.left, pad.right),
+        )
+
+    @cached_property
+    def weights(self) -> NDArray[np.floating]:
+        """Matrix (outputs, taps * inputs) of the narrowest type that is exact."""
+        rows = self.op.weights.reshape(self.op.outputs, -1)
+        greatest = max(abs(self.source.range.low), abs(self.source.range.high))
+        bound = int(np.abs(rows.astype(np.int64)).sum(axis=1).max()) * greatest
+        return rows.astype(np.float32 if bound < 2**24 else np.float64)
+
+    def _padded(self, codes: NDArray[np.uint8]) -> NDArray[np.floating]:
+        """Padded values (C, N, H, W) of the codes."""
+        pad, range_ = self.op.padding, self.source.range
+        (channels, frames, height, width), dtype = codes.shape, self.weights.dtype
+        shape = channels, frames, height + pad.top + pad.bottom, width + pad.left + pad.right
+        # A skipped tap adds nothing, as a zero does.
+        values = np.full(shape, pad.value or 0, dtype) if pad else np.empty(shape, dtype)
+        inside = values[:, :, pad.top : pad.top + height, pad.left : pad.left + width]
+        np.multiply(codes, dtype.type(range_.step), out=inside, dtype=dtype)
+        inside += dtype.type(range_.low)
+        return values
+
+    def _columns(self, values: NDArray[np.floating], first: int, rows: int) -> NDArray[np.floating]:
+        """Windows (taps * C, N * rows * x) of output rows ``first`` onwards."""
+        (kh, kw), (sy, sx), width = self.op.kernel, self.op.stride, self.output_shape[1]
+        channels, frames = values.shape[:2]
+        columns = np.empty((kh, kw, channels, frames, rows, width), values.dtype)
+        for ky in range(kh):
+            top = first * sy + ky
+            part = values[:, :, top : top + (rows - 1) * sy + 1 : sy]
+            for kx in range(kw):
+                columns[ky, kx] = part[..., kx : kx + (width - 1) * sx + 1 : sx]
+        return columns.reshape(kh * kw * channels, -1)
+
+    def __call__(self, codes: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Accumulators (outputs, N, y, x) of the codes (C, N, H, W)."""
+        frames, (height, width) = codes.shape[1], self.output_shape
+        result = np.empty((self.op.outputs, frames, height, width), np.int32)
+        row = self.op.fan_in * width
+        frames_at_once = max(1, BLOCK_ELEMENTS // (row * height))
+        rows_at_once = max(1, min(height, BLOCK_ELEMENTS // row))
+        for first in range(0, frames, frames_at_once):
+            part = slice(first, first + frames_at_once)
+            values = self._padded(codes[:, part])
+            for y in range(0, height, rows_at_once):
+                target = result[:, part, y : y + rows_at_once]
+                columns = self._columns(values, y, target.shape[2])
+                target[...] = (self.weights @ columns).reshape(target.shape)
+        return result
