@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sw.errors import UserError
-from sw.train.data import FASHION_CLASSES, load_idx_dataset, read_idx
+from sw.train.datasets import open_dataset
+from sw.train.datasets.idx import FASHION_CLASSES, KNOWN, load_idx_dataset, read_idx
 from tests.idx import idx_bytes, write_dataset
 
 REMEDY = "name their folder with --data"
@@ -97,3 +98,26 @@ def test_files_that_do_not_belong_together(tmp_path: Path, rng: np.random.Genera
     replace(images, np.zeros((0, 8, 8)))
     with pytest.raises(UserError, match="holds no images"):
         load_idx_dataset(tmp_path)
+
+
+def test_enormous_sizes_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    header = b"\0\0\x08\3" + b"\xff" * 12
+    for name, data in (("a", header), ("a.gz", gzip.compress(header))):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(UserError, match=r"declares \d+ bytes; allowed are 4294967296"):
+            read_idx(tmp_path / name, 3)
+
+
+def test_sets_are_told_apart_by_their_labels(tmp_path: Path, rng: np.random.Generator) -> None:
+    write_dataset(tmp_path, rng, train=20, test=20)
+    other = open_dataset(str(tmp_path))
+    assert other.classes == tuple("0123456789")
+    assert other.source == f"idx files in folder '{tmp_path.name}'"
+    sources = []
+    for first, (classes, source) in KNOWN.items():
+        labels = np.array((first * 2)[:20], np.uint8)
+        (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(labels)))
+        known = open_dataset(str(tmp_path))
+        assert (known.classes, known.source) == (classes, source)
+        sources.append(source)
+    assert ["Fashion-MNIST" in sources[0], "MNIST (LeCun" in sources[1]] == [True, True]

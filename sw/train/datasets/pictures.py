@@ -1,0 +1,210 @@
+"""Pictures as frames of one size: decoded at once, or when they are asked for."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sw.errors import UserError
+from sw.train.datasets.base import require
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["Fit", "ImageFrames", "Picture", "jpeg_quality", "open_picture"]
+
+#: Largest picture, in pixels; a small file may claim to be an enormous one.
+MAX_PIXELS = 1 << 26
+
+#: Suffixes of files that are taken as pictures.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
+
+REMEDY = "Remove or replace that picture"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An encoded picture: its name for messages, and where its bytes are."""
+
+    name: str
+    path: Path | None = None
+    data: bytes | memoryview | None = field(default=None, repr=False)
+
+    def open(self) -> Any:
+        """What Pillow opens."""
+        return self.path if self.data is None else io.BytesIO(self.data)
+
+
+def open_picture(picture: Picture) -> Image:
+    """The picture with its header read and its size checked, not decoded yet.
+
+    Raises
+    ------
+    UserError
+        It is no picture, or has over ``MAX_PIXELS`` pixels.
+    """
+    module = require("PIL.Image", "Pillow", "reading pictures")
+    try:
+        image = module.open(picture.open())
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError) as error:
+        raise _damaged(picture, error) from None
+    except (module.DecompressionBombError, module.DecompressionBombWarning):
+        raise UserError(f"'{picture.name}' has over {MAX_PIXELS} pixels", REMEDY) from None
+    width, height = image.size
+    if width * height > MAX_PIXELS or not width * height:
+        raise UserError(
+            f"'{picture.name}' has {width} x {height} pixels; allowed are 1 to {MAX_PIXELS}", REMEDY
+        )
+    return image
+
+
+def _damaged(picture: Picture, error: BaseException) -> UserError:
+    reason = " ".join(str(error).split())[:100]
+    return UserError(f"'{picture.name}' is no picture or a damaged one: {reason}", REMEDY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How a picture becomes a frame.
+
+    Parameters
+    ----------
+    height, width, channels : int
+        Of the frame; 1 channel is luma, 3 are red, green and blue.
+    how : {"crop", "pad", "exact"}
+        ``crop``: resize so that the shorter side is ``shorter`` pixels and cut the frame from
+        the centre. ``pad``: resize to fit inside and centre it on grey 128, so that nothing
+        is lost (detection). ``exact``: the picture must have the frame's size.
+    shorter : int
+        At least height and width; with ``crop`` only.
+    """
+
+    height: int
+    width: int
+    channels: int
+    how: str
+    shorter: int = 0
+
+    def place(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Where a picture of that size lies in the frame: left, top, width, height in pixels."""
+        if self.how == "exact":
+            return 0, 0, width, height
+        if self.how == "pad":
+            scale = min(self.width / width, self.height / height)
+        else:
+            scale = self.shorter / min(width, height)
+        # The greater of the two keeps a frame inside the picture when it is cropped.
+        wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+        return (self.width - wide) // 2, (self.height - high) // 2, wide, high
+
+    def apply(self, picture: Picture) -> NDArray[np.uint8]:
+        """The frame (height, width, channels) of ``picture``.
+
+        Raises
+        ------
+        UserError
+            The picture is damaged, or of another size where it must not be resized.
+        """
+        image = open_picture(picture)
+        if self.how == "exact" and image.size != (self.width, self.height):
+            raise UserError(
+                f"'{picture.name}' has {image.size[0]} x {image.size[1]} pixels and others "
+                f"{self.width} x {self.height}",
+                "Give the size that all are brought to, as in 'FOLDER?size=64'",
+            )
+        left, top, width, height = (int(n) for n in self.place(*image.size))
+        try:
+            mode = "L" if self.channels == 1 else "RGB"
+            if self.how != "exact":
+                # A JPEG decoder may halve the picture on the way, never below what is needed.
+                image.draft(mode, (width, height))
+            image = image.convert(mode)
+            if image.size != (width, height):
+                resample = require("PIL.Image", "Pillow", "resizing").Resampling.BILINEAR
+                image = image.resize((width, height), resample)
+        except (OSError, ValueError, SyntaxError, EOFError, TypeError) as error:
+            raise _damaged(picture, error) from None
+        pixels = np.asarray(image, np.uint8).reshape(height, width, self.channels)
+        if (left, top, width, height) == (0, 0, self.width, self.height):
+            return pixels
+        frame = np.full((self.height, self.width, self.channels), 128, np.uint8)
+        low_x, low_y = max(0, left), max(0, top)
+        high_x, high_y = min(self.width, left + width), min(self.height, top + height)
+        frame[low_y:high_y, low_x:high_x] = pixels[
+            low_y - top : high_y - top, low_x - left : high_x - left
+        ]
+        return frame
+
+
+class ImageFrames:
+    """Frames of pictures that are decoded when they are asked for; see `Frames`.
+
+    A picture that turns out damaged ends in a `UserError` that names it.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+    fit : Fit
+    """
+
+    def __init__(self, pictures: Sequence[Picture], fit: Fit) -> None:
+        self.pictures, self.fit = pictures, fit
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return len(self.pictures), self.fit.height, self.fit.width, self.fit.channels
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(np.uint8)
+
+    @property
+    def nbytes(self) -> int:
+        """What an array of all frames would take."""
+        count, height, width, channels = self.shape
+        return count * height * width * channels
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: Any, /) -> NDArray[np.uint8]:
+        if isinstance(index, int | np.integer):
+            return self.fit.apply(self.pictures[int(index)])
+        # NumPy's own rules for slices, masks and lists, and its errors.
+        chosen = np.arange(len(self))[index]
+        return self.read(chosen)
+
+    def read(
+        self, indices: NDArray, advance: Callable[[int], None] = lambda _: None
+    ) -> NDArray[np.uint8]:
+        """The frames (n, H, W, C) of ``indices``, decoded on all cores."""
+        frames = np.empty((len(indices), *self.shape[1:]), np.uint8)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            pictures = [self.pictures[index] for index in indices]
+            for place, frame in enumerate(pool.map(self.fit.apply, pictures)):
+                frames[place] = frame
+                advance(1)
+        return frames
+
+
+def jpeg_quality(picture: Picture) -> int | None:
+    """Quality at which libjpeg writes the luma table of a JPEG picture, or None if at none."""
+    tables = getattr(open_picture(picture), "quantization", None)
+    if not tables:
+        return None
+    blank = require("PIL.Image", "Pillow", "reading pictures").new("L", (8, 8))
+    for quality in range(1, 101):
+        file = io.BytesIO()
+        blank.save(file, "jpeg", quality=quality)
+        again: Any = open_picture(Picture("blank", data=file.getvalue()))
+        if again.quantization[0] == tables[0]:
+            return quality
+    return None
