@@ -1,4 +1,4 @@
-"""Small random legal graphs and models, for tests of every part.
+"""Small random legal chains and models, for tests of every part; `tests.dags` has the rest.
 
 `random_model` takes a NumPy generator and so is repeatable from a seed; `models`
 is the same as a hypothesis strategy. Sizes are small, and every kind of op,
@@ -210,9 +210,14 @@ def random_frames(rng: np.random.Generator, graph: Graph, count: int) -> np.ndar
     return rng.integers(0, 256, (count, *graph.input.type.shape), dtype=np.uint8)
 
 
-def random_model(rng: np.random.Generator, *, vectors: int = 4, **options: object) -> Model:
-    """A random legal model with ``vectors`` test vectors; options of `random_graph`."""
-    graph = random_graph(rng, **options)  # type: ignore[arg-type]
+def random_model(
+    rng: np.random.Generator, *, vectors: int = 4, graph: Graph | None = None, **options: object
+) -> Model:
+    """A random legal model with ``vectors`` test vectors; options of `random_graph`.
+
+    Or of the ``graph`` that is given.
+    """
+    graph = graph or random_graph(rng, **options)  # type: ignore[arg-type]
     preprocessing = random_preprocessing(rng, graph)
     return Model(
         name="random",

@@ -29,6 +29,7 @@ How thresholds are moved (docs/architecture.md section 1, here with border class
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -164,10 +165,9 @@ def cut(graph: Graph) -> tuple[Stage, ...]:
         The hardware has no block for an op.
     """
     types, ops = graph.types, graph.ops
+    _check_blocks(graph)
     stages: list[Stage] = []
     for before, op, after in zip(ops, ops[1:], (*ops[2:], None), strict=False):
-        # One source an op and no unused tensor: a legal graph is a chain.
-        assert getattr(op, "source", None) == before.name, f"'{op.name}' is not behind its source"
         if isinstance(op, Conv | Dense):
             threshold = after if isinstance(after, Threshold) else None
             stages.append(_array_stage(op, threshold, types[op.source], types[op.name]))
@@ -178,6 +178,31 @@ def cut(graph: Graph) -> tuple[Stage, ...]:
         else:
             assert isinstance(op, Threshold) and isinstance(before, Conv | Dense)
     return tuple(stages)
+
+
+def _check_blocks(graph: Graph) -> None:
+    """Refuse what no block computes, and whatever is not a chain."""
+    for before, op in pairwise(graph.ops):
+        what = None
+        if not isinstance(op, Conv | Dense | Threshold | Pool | Head):
+            what = "computes what the hardware has no block for"
+        elif op.source != before.name:
+            what = f"reads '{op.source}', which is not the op just before it"
+        elif isinstance(op, Conv | Dense) and op.weight_bits != 1:
+            what = f"has weights of {op.weight_bits} bits"
+        elif isinstance(op, Pool) and (op.kind != "max" or op.padding):
+            what = "is a sum" if op.kind != "max" else "has padding"
+        elif isinstance(op, Pool) and isinstance(before, Conv | Dense):
+            what = f"pools the accumulators of '{before.name}'"
+        elif isinstance(op, Threshold) and not isinstance(before, Conv | Dense):
+            what = f"reads '{before.name}', a {type(before).__name__}"
+        if what:
+            raise PlanError(
+                f"{type(op).__name__} '{op.name}' {what}; the hardware has chains of Conv and "
+                "Dense with 1-bit weights, each with a Threshold behind it, Pool (the maximum, "
+                "without padding) and Head",
+                "Run this network with sw.golden, or train one of these ops",
+            )
 
 
 def _outside(outputs: int, size: int, kernel: int, stride: int, before: int) -> NDArray[np.bool_]:

@@ -189,7 +189,7 @@ def _pool_fits(op: Pool, source: TensorType) -> Fault | None:
 
 
 def _pool_width(op: Pool, source: TensorType) -> Fault | None:
-    return width_fault(infer(op, {op.source: source}).range, "the result's range")
+    return width_fault(infer(op, {op.source: source}).range, "the range of the result")
 
 
 SCALE = (_scale_arrays, _scale_gain, _scale_shift, _saturation)

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hw.plan.stages import ArrayStage, HeadStage, PoolStage, cut, signed_bits
 from sw import golden
 from sw.errors import PlanError
-from sw.model.ir import Graph, Head, Padding, Pool
+from sw.model.ir import (
+    BIPOLAR,
+    Concat,
+    Conv,
+    Graph,
+    Head,
+    Input,
+    Op,
+    Padding,
+    Pool,
+    TensorType,
+    Threshold,
+)
 from tests.graphs import random_frames, random_graph, random_preprocessing
 from tests.hw.plan.graphs import Builder
+from tests.sw.model.small import residual_graph
 
 
 def matches(stage: ArrayStage, codes: np.ndarray) -> np.ndarray:
@@ -122,6 +137,65 @@ def test_overlapping_pools_are_refused(rng: np.random.Generator) -> None:
     head = Head(name="head", source="pool", bias=np.zeros(4, np.int32), scale=ones, offset=ones)
     with pytest.raises(PlanError, match=r"'pool' has windows of 3x3 and a stride of 2x2; .* 3x3\."):
         cut(Graph(ops=(*builder.ops, pool, head)))
+
+
+NO_BLOCK = (
+    "; the hardware has chains of Conv and Dense with 1-bit weights, each with a Threshold "
+    "behind it, Pool (the maximum, without padding) and Head. Run this network with sw.golden, "
+    "or train one of these ops."
+)
+
+#: Ops of `residual_graph` in the order of its own, with a head behind the last, and what is said.
+REFUSED = {
+    ("input", "stem"): "Conv 'stem' has weights of 8 bits",
+    ("input", "stem1", "stem_bn"): "Scale 'stem_bn' computes what the hardware has no block for",
+    ("input", "stem1", "stream"): "Pool 'stream' has padding",
+    ("input", "stem1", "average"): "Pool 'average' is a sum",
+    ("input", "stem1", "pool"): "Pool 'pool' pools the accumulators of 'stem1'",
+    ("input", "stem1", "sign", "pool", "sign2"): "Threshold 'sign2' reads 'pool', a Pool",
+}
+
+
+@pytest.mark.parametrize("names", REFUSED, ids=lambda names: names[-1])
+def test_ops_without_a_block(names: tuple[str, ...]) -> None:
+    graph = residual_graph()
+    stem, stream = graph["stem"], graph["stream"]
+    assert isinstance(stem, Conv)
+    signs = np.where(stem.weights < 0, -1, 1).astype(np.int8)
+    more: dict[str, Op] = {
+        "stem1": replace(stem, name="stem1", weights=signs, weight_bits=1),
+        "pool": replace(stream, name="pool", padding=Padding()),  # type: ignore[call-arg]
+    }
+    ops: list[Op] = [graph.input]
+    for name in names[1:]:
+        op = more.get(name) or graph[name]
+        ops.append(replace(op, source=ops[-1].name))  # type: ignore[call-arg]
+    with pytest.raises(PlanError) as caught:
+        cut(Graph(ops=tuple(ops)))
+    assert str(caught.value) == REFUSED[names] + NO_BLOCK
+
+
+def test_graph_that_is_no_chain() -> None:
+    """Two convolutions of one tensor, side by side."""
+    type_ = TensorType(height=2, width=2, channels=3, range=BIPOLAR)
+    weights = np.ones((2, 1, 1, 3), np.int8)
+    ops: list[Op] = [Input(name="input", type=type_)]
+    for one in ("a", "b"):
+        ops.append(Conv(name=f"conv_{one}", source="input", weights=weights))
+        ops.append(
+            Threshold(
+                name=one,
+                source=f"conv_{one}",
+                levels=np.zeros((2, 1), np.int32),
+                inverted=np.zeros(2, np.bool_),
+            )
+        )
+    ops.append(Concat(name="both", sources=("a", "b")))
+    with pytest.raises(PlanError) as caught:
+        cut(Graph(ops=tuple(ops)))
+    assert str(caught.value) == (
+        "Conv 'conv_b' reads 'input', which is not the op just before it" + NO_BLOCK
+    )
 
 
 @pytest.mark.parametrize(

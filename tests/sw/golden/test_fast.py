@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sw.golden import fast, packed, reference, run
+from sw.golden import fast, packed, products, reference, run
 from sw.model import verify
 from sw.model.ir import (
     Conv,
@@ -19,9 +19,11 @@ from sw.model.ir import (
     Op,
     Padding,
     Pool,
+    Scale,
     TensorType,
     Threshold,
 )
+from tests.dags import dags
 from tests.graphs import models, random_frames
 
 UINT8 = IntegerRange(low=0, high=255)
@@ -58,6 +60,14 @@ def test_random_graphs(model, seed: int) -> None:
 def test_random_wide_graphs(model, seed: int) -> None:
     """More channels than a word has bits."""
     frames = random_frames(np.random.default_rng(seed), model.graph, 2)
+    assert_equal(model.graph, model.preprocessing.apply(frames))
+
+
+@settings(max_examples=150, deadline=None)
+@given(model=dags(), seed=st.integers(0, 2**32 - 1))
+def test_random_dags(model, seed: int) -> None:
+    """Residual streams, two sources, 8-bit layers, sums and padded maxima."""
+    frames = random_frames(np.random.default_rng(seed), model.graph, 3)
     assert_equal(model.graph, model.preprocessing.apply(frames))
 
 
@@ -147,6 +157,66 @@ def test_pool(rng: np.random.Generator, size: tuple[int, int], stride: tuple[int
     weights = signs(rng, 2, 1, 1, 4)
     graph = network(INT8, (5, 6, 4), pool, Conv(name="conv", source="pool", weights=weights))
     assert_equal(graph, values(rng, graph, 4))
+
+
+@pytest.mark.parametrize("low", [-128, 127])
+@pytest.mark.parametrize("fan_in", [1000, 5000, 65_535])
+def test_extremes_of_wide_weights(low: int, fan_in: int) -> None:
+    """Sums beyond 2**24, which a float32 would round."""
+    weights = np.full((2, fan_in), 127, np.int8)
+    weights[1] *= -1
+    weights[:, -1] //= 2
+    dense = Dense(name="dense", source="input", weights=weights, weight_bits=8)
+    graph = network(INT8, (1, 1, fan_in), dense)
+    got = run(graph, np.full((1, 1, 1, fan_in), low))["dense"]
+    last = (127 * (fan_in - 1) + 63) * low, (-127 * (fan_in - 1) - 64) * low
+    assert got.tolist() == [[[list(last)]]]
+
+
+@pytest.mark.parametrize("range_", [UINT8, INT8, BIPOLAR, TERNARY], ids=str)
+@pytest.mark.parametrize("value", [None, "low", "high"])
+@pytest.mark.parametrize("bits", [2, 8])
+def test_wide_weights(
+    rng: np.random.Generator, range_: IntegerRange, value, bits: int, monkeypatch
+) -> None:
+    """Each kind of padding, whole maps at once and a row at a time."""
+    limit = 2 ** (bits - 1) - 1
+    conv = Conv(
+        name="conv",
+        source="input",
+        weights=rng.integers(-limit, limit + 1, (4, 3, 4, 5)).astype(np.int8),
+        weight_bits=bits,
+        stride=(2, 1),
+        padding=Padding(top=2, bottom=1, right=2, value=value and getattr(range_, value)),
+    )
+    graph = network(range_, (9, 4, 5), conv)
+    inputs = values(rng, graph, 5)
+    for elements in (1, 700, 1 << 21):
+        monkeypatch.setattr(products, "BLOCK_ELEMENTS", elements)
+        assert_equal(graph, inputs)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 17, 31])
+def test_scale(rng: np.random.Generator, shift: int) -> None:
+    """The greatest gains and offsets on 16-bit values, where products leave 32 bits."""
+    ends = np.array([-(2**17), 2**17 - 1, -1, 1, 0, 999], np.int32)
+    offset = np.array([2**31 - 1, -(2**31), 0, 1, -(2**31), 2**31 - 1], np.int32)
+    wide = {"low": -(2**15), "high": 2**15 - 1}
+    dense = Dense(name="dense", source="input", weights=signs(rng, 6, 20))
+    grown = Scale(name="grown", source="dense", gain=ends, offset=0 * offset, shift=2, **wide)
+    pool = Pool(
+        name="pool", source="grown", size=(1, 1), stride=(1, 1), minimum=np.zeros(6, np.bool_)
+    )
+    scale = Scale(name="scale", source="pool", gain=ends, offset=offset, shift=shift, **wide)
+    sign = Threshold(
+        name="sign",
+        source="scale",
+        levels=np.zeros((6, 1), np.int32),
+        inverted=np.zeros(6, np.bool_),
+    )
+    last = Dense(name="last", source="sign", weights=signs(rng, 2, 6))
+    graph = network(UINT8, (1, 4, 5), dense, grown, pool, scale, sign, last)
+    assert_equal(graph, values(rng, graph, 40))
 
 
 def test_pack_bits() -> None:

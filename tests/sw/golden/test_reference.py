@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sw.golden import reference
-from sw.model.ir import Conv, Dense, Head, Padding, Pool, Threshold
+from sw.model.ir import Add, Conv, Dense, Head, Padding, Pool, Scale, Threshold
 
 #: One frame, 2 x 2 pixels of 2 channels.
 SOURCE = np.array([[[[1, -1], [1, 1]], [[-1, -1], [1, -1]]]])
@@ -67,6 +67,54 @@ def test_pool() -> None:
     assert reference.pool(op, source).tolist() == [[[[4, 0]]]]
     op = Pool(name="p", source="s", size=(1, 2), stride=(2, 1), minimum=minimum)
     assert reference.pool(op, source).tolist() == [[[[1, 0], [2, 1]], [[7, 6], [8, 7]]]]
+
+
+def test_pool_padded() -> None:
+    """What lies outside takes no part, whatever the sign of the values."""
+    source = np.array([[-5, -4], [-3, -2]]).reshape(1, 2, 2, 1).repeat(2, 3)
+    op = Pool(
+        name="p",
+        source="s",
+        size=(2, 2),
+        stride=(1, 2),
+        padding=Padding(top=1, left=1, bottom=0, right=1),
+        minimum=np.array([False, True]),
+    )
+    assert reference.pool(op, source)[0, ..., 0].tolist() == [[-5, -4], [-3, -2]]
+    assert reference.pool(op, source)[0, ..., 1].tolist() == [[-5, -4], [-5, -4]]
+
+
+def test_pool_sum() -> None:
+    source = np.arange(9).reshape(1, 3, 3, 1)
+    none = np.array([False])
+    op = Pool(name="p", source="s", kind="sum", size=(2, 2), stride=(1, 1), minimum=none)
+    assert reference.pool(op, source)[0, ..., 0].tolist() == [[8, 12], [20, 24]]
+
+
+def test_scale() -> None:
+    """Halves go up, also below 0; then the result saturates."""
+    source = np.array([-6, -5, -3, -2, -1, 0, 1, 2, 3, 5, 6]).reshape(1, 1, -1, 1).repeat(2, 3)
+    gain, offset = np.array([2, -1], np.int32), np.array([0, 1], np.int32)
+    op = Scale(name="s", source="s", gain=gain, offset=offset, shift=2, low=-2, high=2)
+    got = reference.scale(op, source)
+    # x / 2, and (1 - x) / 4
+    assert got[0, 0, :, 0].tolist() == [-2, -2, -1, -1, 0, 0, 1, 1, 2, 2, 2]
+    assert got[0, 0, :, 1].tolist() == [2, 2, 1, 1, 1, 0, 0, 0, 0, -1, -1]
+    plain = Scale(name="s", source="s", gain=gain, offset=offset, shift=0, low=-9, high=9)
+    assert reference.scale(plain, source)[0, 0, :, 0].tolist() == [
+        *(-9, -9, -6, -4, -2, 0, 2, 4, 6, 9, 9)
+    ]
+
+
+def test_add() -> None:
+    op = Add(name="a", sources=("s", "t"), low=-3, high=3)
+    got = reference.add(op, np.array([1, -2, -2, 3]), np.array([1, 0, -2, 1]))
+    assert got.tolist() == [2, -2, -3, 3]
+
+
+def test_concat() -> None:
+    got = reference.concat(SOURCE, 5 * SOURCE)
+    assert got[0].tolist() == [[[1, -1, 5, -5], [1, 1, 5, 5]], [[-1, -1, -5, -5], [1, -1, 5, -5]]]
 
 
 def test_head() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from sw.model.ir import (
     TensorType,
     Threshold,
 )
+
+Make = Callable[[Graph], Graph]
 
 
 def signs(*shape: int) -> np.ndarray:
@@ -116,6 +119,11 @@ def replaced(graph: Graph, of: str, /, **fields: Any) -> Graph:
     return Graph(
         ops=tuple(dataclasses.replace(op, **fields) if op.name == of else op for op in graph.ops)
     )
+
+
+def with_field(of: str, /, **fields: Any) -> Make:
+    """`replaced` as a function of the graph."""
+    return lambda graph: replaced(graph, of, **fields)
 
 
 def appended(graph: Graph, *ops: Op) -> Graph:

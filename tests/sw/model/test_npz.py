@@ -14,6 +14,7 @@ import pytest
 from sw.errors import ModelError, UserError
 from sw.model import load, save
 from sw.model.ir import Conv, Padding
+from tests.dags import random_dag
 from tests.graphs import random_model
 from tests.sw.model.small import (
     replaced,
@@ -49,8 +50,9 @@ def assert_equal(a: Any, b: Any) -> None:
 
 
 def test_round_trip(rng: np.random.Generator, tmp_path: Path) -> None:
-    for _ in range(40):
-        model = random_model(rng, max_channels=11)
+    for number in range(80):
+        graph = random_dag(rng, max_channels=11) if number % 2 else None
+        model = random_model(rng, graph=graph, max_channels=11)
         path = tmp_path / "model.npz"
         sha256 = save(model, path)
         loaded = load(path)

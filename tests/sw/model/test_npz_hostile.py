@@ -6,59 +6,28 @@ Each case turns the bytes of a good file into those of a bad one.
 from __future__ import annotations
 
 import io
-import json
 import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from sw.errors import ModelError
-from sw.model import load, save
-from tests.sw.model.small import small_model
-
-Members = dict[str, np.ndarray]
-
-
-def archive(members: Members, compression: int = zipfile.ZIP_STORED) -> bytes:
-    """An archive as anyone might write it."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as out:
-        for key, array in members.items():
-            member = io.BytesIO()
-            np.lib.format.write_array(member, array)
-            out.writestr(f"{key}.npy", member.getvalue())
-    return file.getvalue()
-
-
-def members_of(data: bytes) -> Members:
-    with np.load(io.BytesIO(data)) as good:
-        return {key: good[key] for key in good.files}
-
-
-def with_members(edit: Callable[[Members], Any]) -> Callable[[bytes], bytes]:
-    def make(data: bytes) -> bytes:
-        members = members_of(data)
-        edit(members)
-        return archive(members)
-
-    return make
-
-
-def with_header(edit: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], bytes]:
-    def change(members: Members) -> None:
-        header = json.loads(members["header"].tobytes())
-        edit(header)
-        members["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-
-    return with_members(change)
-
-
-def with_text(text: bytes) -> Callable[[bytes], bytes]:
-    return with_members(lambda members: members.update(header=np.frombuffer(text, np.uint8)))
+from sw.model import Model, load, save
+from tests.sw.model.archives import (
+    AGAIN,
+    COPY,
+    GIVE,
+    archive,
+    members_of,
+    op,
+    with_header,
+    with_members,
+    with_text,
+)
+from tests.sw.model.small import residual_model, small_model
 
 
 def bomb(data: bytes) -> bytes:
@@ -114,14 +83,6 @@ def lying_size(data: bytes) -> bytes:
     struct.pack_into("<I", changed, data.index(b"PK\x01\x02") + 24, 0xFFFFFFF0)
     return bytes(changed)
 
-
-def op(index: int, **fields: object) -> Callable[[dict[str, Any]], Any]:
-    return lambda header: header["graph"][index].update(fields)
-
-
-AGAIN = "Write the model again, with sw.model.save."
-GIVE = "Give a model file, as sw.convert and sw.train write it."
-COPY = "Copy or download the file again."
 
 FILES: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "empty": (lambda data: b"", "the file of 0 bytes is no .npz archive", GIVE),
@@ -355,9 +316,12 @@ def test_nul_in_path() -> None:
         load("a\0b")
 
 
-def test_random_damage(good: bytes, rng: np.random.Generator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", [small_model(), residual_model()], ids=lambda model: model.name)
+def test_random_damage(model: Model, rng: np.random.Generator, tmp_path: Path) -> None:
     """Whatever bytes are cut or changed, the answer is a model or a `ModelError`."""
     path, refused = tmp_path / "bad.npz", 0
+    save(model, path)
+    good = path.read_bytes()
     for _ in range(400):
         data = bytearray(good)
         if rng.random() < 0.3:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -13,13 +11,15 @@ from sw.model.ir import Conv, Dense, Graph, Input, IntegerRange, Op, Padding, Te
 from sw.model.rules import RULES
 from sw.model.verify import verify_model
 from tests.graphs import random_graph
-from tests.sw.model.small import appended, replaced, signs, small_graph, small_model
-
-Make = Callable[[Graph], Graph]
-
-
-def with_field(of: str, /, **fields: object) -> Make:
-    return lambda graph: replaced(graph, of, **fields)
+from tests.sw.model.small import (
+    Make,
+    appended,
+    replaced,
+    signs,
+    small_graph,
+    small_model,
+    with_field,
+)
 
 
 def with_input(**fields: object) -> Make:
