@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml
 
 venv-train: $(STAMP)  ## add PyTorch to it, for python -m sw.train
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
-	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) '$(TORCH)'
+	    $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[train]' '$(TORCH)'
 
 demo: $(STAMP)  ## build, simulate and verify examples/fashion.npz, from nothing
 	$(BIN)/python -m sim.demo

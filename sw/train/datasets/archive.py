@@ -18,10 +18,10 @@ from sw.train.datasets.pictures import Fit, ImageFrames, Picture, jpeg_quality, 
 __all__ = ["open_npz"]
 
 #: Keys of a split's frames and labels; the second are those of Keras's mnist.npz.
-KEYS = {"train": (("train_frames", "train_labels"), ("x_train", "y_train"))}
-KEYS["test"] = tuple(
-    (a.replace("train", "test"), b.replace("train", "test")) for a, b in KEYS["train"]
-)
+KEYS = {
+    "train": (("train_frames", "train_labels"), ("x_train", "y_train")),
+    "test": (("test_frames", "test_labels"), ("x_test", "y_test")),
+}
 
 #: Largest sum of the arrays' sizes, in bytes.
 MAX_BYTES = 1 << 33
@@ -68,9 +68,9 @@ def _jpeg_frames(arrays: dict[str, NDArray], split: str, path: Path) -> tuple[ND
         Picture(f"{path.name}:{split}[{index}]", data=view[bounds[index] : bounds[index + 1]])
         for index in range(len(bounds) - 1)
     ]
-    first = open_picture(pictures[0])
-    channels = 1 if first.mode == "L" else 3
-    fit = Fit(height=first.size[1], width=first.size[0], channels=channels, how="exact")
+    with open_picture(pictures[0]) as first:
+        channels = 1 if first.mode == "L" else 3
+        fit = Fit(height=first.height, width=first.width, channels=channels, how="exact")
     frames = ImageFrames(pictures, fit)
     if frames.nbytes > MAX_BYTES:
         raise UserError(f"{where} decodes to {frames.nbytes} bytes, over {MAX_BYTES}", REMEDY)

@@ -78,3 +78,12 @@ def read_tar(path: Path, wanted: Callable[[PurePosixPath], bool]) -> Files:
     except OSError as error:
         raise UserError(f"cannot read '{path}': {error.strerror or error}", REMEDY) from None
     return found
+
+
+def source_note(folder: Path) -> str:
+    """First line of ``source.txt`` in ``folder``: where the data come from, and their licence."""
+    path = folder / "source.txt"
+    if not path.is_file():
+        return ""
+    lines = read_file(path, 1 << 16).decode(errors="replace").strip().splitlines()
+    return lines[0].strip()[:400] if lines else ""

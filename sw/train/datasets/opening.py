@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Literal, overload
 
 from sw.errors import UserError
 from sw.train.datasets.archive import open_npz
-from sw.train.datasets.base import Dataset, DetectionDataset
+from sw.train.datasets.base import Dataset, DetectionDataset, require
+from sw.train.datasets.boxes import open_boxes
 from sw.train.datasets.cifar import find_cifar, open_cifar
+from sw.train.datasets.folder import class_folders, open_folder
 from sw.train.datasets.idx import is_idx_folder, open_idx
+from sw.train.datasets.options import Options
+from sw.train.datasets.svhn import is_svhn_folder, open_svhn
 
 __all__ = ["open_dataset"]
 
@@ -33,30 +36,12 @@ def _nothing_known(path: Path, task: str) -> UserError:
     return UserError(f"{what}; allowed for task '{task}': {FORMATS[task]}", "Name one of these")
 
 
-def _split_options(spec: str) -> tuple[Path, dict[str, str]]:
+def _split_options(spec: str) -> tuple[Path, Options]:
     """Path and options of ``PATH?key=value,key=value``."""
     if Path(spec).exists() or "?" not in spec:
-        return Path(spec), {}
+        return Path(spec), Options("", spec)
     path, _, text = spec.rpartition("?")
-    return Path(path), parse_options(text, spec)
-
-
-def parse_options(text: str, spec: str) -> dict[str, str]:
-    """The options ``key=value,key=value``.
-
-    Raises
-    ------
-    UserError
-        One is not of that form, or is given twice.
-    """
-    options: dict[str, str] = {}
-    for part in filter(None, text.split(",")):
-        if not (match := re.fullmatch(r"([a-z]+)=([^=]+)", part)):
-            raise UserError(f"'{part}' of '{spec}' is no option", "Write options as key=value,...")
-        if match[1] in options:
-            raise UserError(f"'{match[1]}' is given twice in '{spec}'", "Give it once")
-        options[match[1]] = match[2]
-    return options
+    return Path(path), Options(text, spec)
 
 
 @overload
@@ -85,13 +70,48 @@ def open_dataset(
     UserError
         There is nothing at the path, it is of no known format, or it is damaged.
     """
-    path, options = (None, {}) if spec is None else _split_options(spec)
-    if task == "detect" or options:
-        raise _nothing_known(Path(spec or "."), task)
-    if path is None or is_idx_folder(path):
+    if spec is None and task == "classify":
+        return open_idx(None)
+    spec = spec or ""
+    if spec == "plates" or spec.startswith("plates:"):
+        return _plates(Options(spec.partition(":")[2], spec), task)
+    path, options = _split_options(spec)
+    if not spec or not path.exists():
+        what = f"there is nothing at '{path}'" if spec else "no data set was given"
+        raise UserError(f"{what}; allowed for task '{task}': {FORMATS[task]}", "Name one of these")
+    if task == "detect":
+        return _detection(path, options)
+    return _classification(path, options)
+
+
+def _plates(options: Options, task: str) -> DetectionDataset:
+    if task != "detect":
+        raise UserError(
+            f"'{options.spec}' are pictures with boxes and have no classes",
+            "Use them for detection",
+        )
+    require("PIL", "Pillow", "drawing plates")
+    from sw.train.plates import open_plates
+
+    return open_plates(options)
+
+
+def _detection(path: Path, options: Options) -> DetectionDataset:
+    if path.is_dir() or path.suffix == ".csv":
+        return open_boxes(path, options)
+    raise _nothing_known(path, "detect")
+
+
+def _classification(path: Path, options: Options) -> Dataset:
+    if path.is_dir() and is_svhn_folder(path):
+        return open_svhn(path, options)
+    if path.is_dir() and not is_idx_folder(path) and not find_cifar(path) and class_folders(path):
+        return open_folder(path, options)
+    options.end()
+    if path.is_dir() and is_idx_folder(path):
         return open_idx(path)
     if path.suffix == ".npz":
         return open_npz(path)
     if (found := find_cifar(path)) is not None:
         return open_cifar(found)
-    raise _nothing_known(path, task)
+    raise _nothing_known(path, "classify")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from sw.train.datasets.base import require
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Fit", "ImageFrames", "Picture", "jpeg_quality", "open_picture"]
+__all__ = ["Fit", "ImageFrames", "Picture", "jpeg_quality", "open_picture", "picture_size"]
 
 #: Largest picture, in pixels; a small file may claim to be an enormous one.
 MAX_PIXELS = 1 << 26
@@ -30,12 +30,12 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".
 REMEDY = "Remove or replace that picture"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """An encoded picture: its name for messages, and where its bytes are."""
 
     name: str
-    path: Path | None = None
+    path: str | None = None
     data: bytes | memoryview | None = field(default=None, repr=False)
 
     def open(self) -> Any:
@@ -43,7 +43,8 @@ class Picture:
         return self.path if self.data is None else io.BytesIO(self.data)
 
 
-def open_picture(picture: Picture) -> Image:
+@contextlib.contextmanager
+def open_picture(picture: Picture) -> Iterator[Image]:
     """The picture with its header read and its size checked, not decoded yet.
 
     Raises
@@ -59,11 +60,20 @@ def open_picture(picture: Picture) -> Image:
     except (module.DecompressionBombError, module.DecompressionBombWarning):
         raise UserError(f"'{picture.name}' has over {MAX_PIXELS} pixels", REMEDY) from None
     width, height = image.size
-    if width * height > MAX_PIXELS or not width * height:
+    if 1 <= width * height <= MAX_PIXELS:
+        with image:
+            yield image
+    else:
+        image.close()
         raise UserError(
             f"'{picture.name}' has {width} x {height} pixels; allowed are 1 to {MAX_PIXELS}", REMEDY
         )
-    return image
+
+
+def picture_size(picture: Picture) -> tuple[int, int]:
+    """Width and height in pixels, from the header."""
+    with open_picture(picture) as image:
+        return image.size
 
 
 def _damaged(picture: Picture, error: BaseException) -> UserError:
@@ -80,28 +90,27 @@ class Fit:
     height, width, channels : int
         Of the frame; 1 channel is luma, 3 are red, green and blue.
     how : {"crop", "pad", "exact"}
-        ``crop``: resize so that the shorter side is ``shorter`` pixels and cut the frame from
-        the centre. ``pad``: resize to fit inside and centre it on grey 128, so that nothing
-        is lost (detection). ``exact``: the picture must have the frame's size.
-    shorter : int
-        At least height and width; with ``crop`` only.
+        ``crop``: resize so that the picture covers a frame ``margin`` times as large, and cut
+        the frame from the centre. ``pad``: resize to fit inside and centre it on grey 128, so
+        that nothing is lost (detection). ``exact``: the picture must have the frame's size.
+    margin : float
+        At least 1; with ``crop`` only.
     """
 
     height: int
     width: int
     channels: int
     how: str
-    shorter: int = 0
+    margin: float = 1.0
 
-    def place(self, width: int, height: int) -> tuple[float, float, float, float]:
+    def place(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Where a picture of that size lies in the frame: left, top, width, height in pixels."""
         if self.how == "exact":
             return 0, 0, width, height
         if self.how == "pad":
             scale = min(self.width / width, self.height / height)
         else:
-            scale = self.shorter / min(width, height)
-        # The greater of the two keeps a frame inside the picture when it is cropped.
+            scale = self.margin * max(self.width / width, self.height / height)
         wide, high = max(1, round(width * scale)), max(1, round(height * scale))
         return (self.width - wide) // 2, (self.height - high) // 2, wide, high
 
@@ -113,27 +122,10 @@ class Fit:
         UserError
             The picture is damaged, or of another size where it must not be resized.
         """
-        image = open_picture(picture)
-        if self.how == "exact" and image.size != (self.width, self.height):
-            raise UserError(
-                f"'{picture.name}' has {image.size[0]} x {image.size[1]} pixels and others "
-                f"{self.width} x {self.height}",
-                "Give the size that all are brought to, as in 'FOLDER?size=64'",
-            )
-        left, top, width, height = (int(n) for n in self.place(*image.size))
-        try:
-            mode = "L" if self.channels == 1 else "RGB"
-            if self.how != "exact":
-                # A JPEG decoder may halve the picture on the way, never below what is needed.
-                image.draft(mode, (width, height))
-            image = image.convert(mode)
-            if image.size != (width, height):
-                resample = require("PIL.Image", "Pillow", "resizing").Resampling.BILINEAR
-                image = image.resize((width, height), resample)
-        except (OSError, ValueError, SyntaxError, EOFError, TypeError) as error:
-            raise _damaged(picture, error) from None
-        pixels = np.asarray(image, np.uint8).reshape(height, width, self.channels)
-        if (left, top, width, height) == (0, 0, self.width, self.height):
+        with open_picture(picture) as image:
+            pixels, left, top = self._pixels(picture, image)
+        height, width = pixels.shape[:2]
+        if pixels.shape[:2] == (self.height, self.width) and not left and not top:
             return pixels
         frame = np.full((self.height, self.width, self.channels), 128, np.uint8)
         low_x, low_y = max(0, left), max(0, top)
@@ -142,6 +134,29 @@ class Fit:
             low_y - top : high_y - top, low_x - left : high_x - left
         ]
         return frame
+
+    def _pixels(self, picture: Picture, image: Image) -> tuple[NDArray[np.uint8], int, int]:
+        """The picture, resized, and where its left and top edge lie in the frame."""
+        if self.how == "exact" and image.size != (self.width, self.height):
+            raise UserError(
+                f"'{picture.name}' has {image.size[0]} x {image.size[1]} pixels and others "
+                f"{self.width} x {self.height}",
+                "Give the size that all are brought to, as in 'FOLDER?size=64'",
+            )
+        left, top, width, height = self.place(*image.size)
+        try:
+            mode = "L" if self.channels == 1 else "RGB"
+            if self.how != "exact":
+                # A JPEG decoder may halve the picture on the way, never below what is needed.
+                image.draft(mode, (width, height))
+            image = image.convert(mode)
+            if image.size != (width, height):
+                module = require("PIL.Image", "Pillow", "resizing pictures")
+                image = image.resize((width, height), module.Resampling.BILINEAR)
+        except (OSError, ValueError, SyntaxError, EOFError, TypeError) as error:
+            raise _damaged(picture, error) from None
+        pixels = np.asarray(image, np.uint8).reshape(height, width, self.channels)
+        return pixels, left, top
 
 
 class ImageFrames:
@@ -197,14 +212,19 @@ class ImageFrames:
 
 def jpeg_quality(picture: Picture) -> int | None:
     """Quality at which libjpeg writes the luma table of a JPEG picture, or None if at none."""
-    tables = getattr(open_picture(picture), "quantization", None)
+    tables = _tables(picture)
     if not tables:
         return None
     blank = require("PIL.Image", "Pillow", "reading pictures").new("L", (8, 8))
     for quality in range(1, 101):
         file = io.BytesIO()
         blank.save(file, "jpeg", quality=quality)
-        again: Any = open_picture(Picture("blank", data=file.getvalue()))
-        if again.quantization[0] == tables[0]:
+        if _tables(Picture("blank", data=file.getvalue()))[0] == tables[0]:
             return quality
     return None
+
+
+def _tables(picture: Picture) -> dict[int, list[int]]:
+    """Quantisation tables of a JPEG picture; none of another."""
+    with open_picture(picture) as image:
+        return getattr(image, "quantization", {})
