@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sw.golden.packed import PackedConv
-from sw.golden.products import MatrixConv
+from sw.golden.products import MatrixConv, better_packed
 from sw.model.ir import (
     Add,
     Computed,
@@ -237,4 +237,5 @@ def _prepared(op: Conv | Dense, source: TensorType) -> PackedConv | MatrixConv:
         weights = op.weights[:, None, None, :]
         op = Conv(name=op.name, source=op.source, weights=weights, weight_bits=op.weight_bits)
         source = TensorType(height=1, width=1, channels=source.size, range=source.range)
-    return PackedConv(op, source) if op.weight_bits == 1 else MatrixConv(op, source)
+    packed = op.weight_bits == 1 and better_packed(op, source)
+    return PackedConv(op, source) if packed else MatrixConv(op, source)

@@ -25,12 +25,17 @@ from sw.model.ir import Conv, TensorType, output_size
 
 __all__ = ["PackedConv", "pack_bits"]
 
-#: Positions (pixels of frames) done in one NumPy call, and outputs beside them:
-#: large enough to hide the calls, small enough for the words to stay in cache.
-POSITIONS = 4096
-OUTPUTS = 8
+#: Positions (pixels of frames) or outputs along the inner axis of a tile, and differences
+#: in a tile: large enough to hide NumPy's calls, small enough to stay in the cache.
+INNER = 4096
+TILE = 1 << 15
+#: Elements of NumPy's buffer. With its own 8192 it copies a broadcast operand whose inner
+#: axis is shorter than a third of that, which takes three times as long as the XOR.
+BUFFER = 512
 #: Words of one block of windows, at most; it bounds the memory.
 BLOCK_WORDS = 1 << 18
+#: Pixels below which NumPy packs bits faster than a loop over the channels does.
+FEW_PIXELS = 256
 
 
 def pack_bits(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -39,6 +44,12 @@ def pack_bits(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
     Channel c is bit ``c % 64`` of word ``c // 64``; the bits above are 0.
     """
     channels, rest = bits.shape[0], bits.shape[1:]
+    if bits[0].size < FEW_PIXELS:
+        packed = np.zeros((bits[0].size, -(-channels // 64) * 8), np.uint8)
+        rows = np.ascontiguousarray(bits.reshape(channels, -1).T)
+        packed[:, : -(-channels // 8)] = np.packbits(rows, axis=1, bitorder="little")
+        words = packed.view("<u8").astype(np.uint64, copy=False)
+        return np.ascontiguousarray(words.T).reshape(-1, *rest)
     words = np.zeros((-(-channels // 64), *rest, 8), np.uint8)
     # Eight rows make a row of bytes: much faster than packbits along the first axis.
     for first in range(0, channels, 8):
@@ -92,14 +103,14 @@ class PackedConv:
 
     @cached_property
     def weights(self) -> NDArray[np.uint64]:
-        """Weight words (outputs, words)."""
+        """Weight words (words, outputs)."""
         bits = (self.op.weights > 0).astype(np.uint8)
         # A kernel is a map of one window: pack it as a source is packed.
         pixels = pack_bits(np.moveaxis(bits, 3, 0))
         words = np.zeros((self.words, self.op.outputs), np.uint64)
         for tap in range(self.taps):
             self._place(words, tap, pixels[:, :, tap // self.op.kernel[1], tap % self.op.kernel[1]])
-        return np.ascontiguousarray(words.T)
+        return words
 
     @cached_property
     def base(self) -> NDArray[np.int64]:
@@ -189,10 +200,9 @@ class _Scratch:
     """
 
     def __init__(self, greatest: int) -> None:
-        size = OUTPUTS * POSITIONS
-        self.different = np.empty(size, np.uint64)
-        self.count, self.few = np.empty(size, np.uint8), np.empty(size, np.uint8)
-        self.sum = np.empty(size, np.uint16 if greatest < 2**16 else np.uint32)
+        self.different = np.empty(TILE, np.uint64)
+        self.count, self.few = np.empty(TILE, np.uint8), np.empty(TILE, np.uint8)
+        self.sum = np.empty(TILE, np.uint16 if greatest < 2**16 else np.uint32)
 
     def differences(
         self,
@@ -202,34 +212,42 @@ class _Scratch:
     ) -> None:
         """Put ``sum over b of 2**b * popcount(weights ^ planes[b])`` into ``total``.
 
-        ``weights`` is (outputs, words), a plane (words, positions) and ``total``
+        ``weights`` is (words, outputs), a plane (words, positions) and ``total``
         (outputs, positions).
         """
-        positions = total.shape[1]
-        # Long runs along one axis keep the inner loops of NumPy busy.
-        outputs = OUTPUTS * POSITIONS // min(positions, POSITIONS)
-        for p in range(0, positions, POSITIONS):
-            parts = [plane[:, p : p + POSITIONS] for plane in planes]
-            for o in range(0, len(weights), outputs):
-                rows = weights[o : o + outputs]
-                total[o : o + outputs, p : p + POSITIONS] = self._tile(rows, parts)
+        # The longer axis last, along which NumPy's inner loops run.
+        pairs = [(weights, plane) for plane in planes]
+        if total.shape[1] < total.shape[0]:
+            pairs, total = [(plane, weights) for plane in planes], total.T
+        inner = min(INNER, total.shape[1])
+        outer = max(1, TILE // inner)
+        with np.errstate():  # in its scope the buffer's size is set
+            np.setbufsize(BUFFER)
+            for i in range(0, total.shape[1], inner):
+                for o in range(0, total.shape[0], outer):
+                    target = total[o : o + outer, i : i + inner]
+                    parts = [(a[:, o : o + outer], b[:, i : i + inner]) for a, b in pairs]
+                    if 2 * target.size <= TILE:
+                        target[...] = self._small_tile(parts, target.shape)
+                    else:
+                        target[...] = self._tile(parts, target.shape)
 
     def _tile(
-        self, weights: NDArray[np.uint64], planes: list[NDArray[np.uint64]]
+        self, pairs: list[tuple[NDArray[np.uint64], NDArray[np.uint64]]], shape: tuple[int, ...]
     ) -> NDArray[np.unsignedinteger]:
-        shape = len(weights), planes[0].shape[1]
-        size, words = shape[0] * shape[1], len(planes[0])
+        """Counts for each plane's (words, outer) and (words, inner), word by word."""
+        size, words = shape[0] * shape[1], len(pairs[0][0])
         different, count, few, sum_ = (
             buffer[:size].reshape(shape)
             for buffer in (self.different, self.count, self.few, self.sum)
         )
         sum_[...] = 0
         # The highest plane first: doubling the sum gives each its power of two.
-        for plane in reversed(planes):
-            if len(planes) > 1:
+        for outer, inner in reversed(pairs):
+            if len(pairs) > 1:
                 sum_ <<= 1
             for word in range(words):
-                np.bitwise_xor(weights[:, word, None], plane[word], out=different)
+                np.bitwise_xor(outer[word, :, None], inner[word], out=different)
                 # Three counts of at most 64 fit a byte; wider sums are slower.
                 if word % 3 == 0:
                     np.bitwise_count(different, out=few)
@@ -238,4 +256,25 @@ class _Scratch:
                     few += count
                 if word % 3 == 2 or word == words - 1:
                     sum_ += few
+        return sum_
+
+    def _small_tile(
+        self, pairs: list[tuple[NDArray[np.uint64], NDArray[np.uint64]]], shape: tuple[int, ...]
+    ) -> NDArray[np.unsignedinteger]:
+        """The same where several words fit the buffers: fewer calls."""
+        size, words = shape[0] * shape[1], len(pairs[0][0])
+        at_once, sum_ = TILE // size, self.sum[:size].reshape(shape)
+        sum_[...] = 0
+        for outer, inner in reversed(pairs):
+            if len(pairs) > 1:
+                sum_ <<= 1
+            for word in range(0, words, at_once):
+                rows, columns = outer[word : word + at_once], inner[word : word + at_once]
+                different, count = (
+                    buffer[: len(rows) * size].reshape(-1, *shape)
+                    for buffer in (self.different, self.count)
+                )
+                np.bitwise_xor(rows[:, :, None], columns[:, None], out=different)
+                np.bitwise_count(different, out=count)
+                sum_ += count.sum(axis=0, dtype=sum_.dtype)
         return sum_

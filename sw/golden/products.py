@@ -15,12 +15,31 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sw.golden.packed import PackedConv
 from sw.model.ir import Conv, TensorType, output_size
 
-__all__ = ["MatrixConv"]
+__all__ = ["MatrixConv", "better_packed"]
 
 #: Elements of one block of columns, at most; it bounds the memory.
 BLOCK_ELEMENTS = 1 << 21
+
+
+#: Nanoseconds on one core, as measured, relative to one another: a multiplication of a
+#: float32 product (twice that of a float64), laying an element into a column, and a word
+#: of 64 products of one plane.
+MULTIPLY_NS, LAY_NS, WORD_NS = 0.021, 0.4, 0.55
+
+
+def better_packed(op: Conv, source: TensorType) -> bool:
+    """Whether packed words are the faster way for 1-bit weights on a source of that type.
+
+    Per output, a window costs so many words a plane, or so many multiplications and its
+    share of laying out the columns. Both ways are exact.
+    """
+    packed, matrix = PackedConv(op, source), MatrixConv(op, source)
+    multiply = MULTIPLY_NS * (1 if matrix.weights.dtype == np.float32 else 2)
+    by_matrix = op.fan_in * (multiply + LAY_NS / op.outputs)
+    return source.range.bits * packed.words * WORD_NS < by_matrix
 
 
 @dataclass(frozen=True)

@@ -119,8 +119,8 @@ def test_extremes(low: int) -> None:
 
 def test_tiles(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small tiles, blocks and batches change nothing."""
-    monkeypatch.setattr(packed, "POSITIONS", 7)
-    monkeypatch.setattr(packed, "OUTPUTS", 3)
+    monkeypatch.setattr(packed, "INNER", 7)
+    monkeypatch.setattr(packed, "TILE", 21)
     monkeypatch.setattr(packed, "BLOCK_WORDS", 100)
     monkeypatch.setattr(fast, "BATCH_ELEMENTS", 600)
     conv = Conv(
