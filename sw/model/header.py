@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sw.errors import ModelError
 from sw.model.fields import REMEDY, Array, Fields
 from sw.model.ir import Graph
-from sw.model.model import Model, Preprocessing, Vectors
+from sw.model.model import Detection, Model, Preprocessing, Vectors
 from sw.model.op_fields import VERSION, Arrays, describe_op, parse_op, version_of
 
 __all__ = ["FORMAT", "Header", "describe", "parse"]
@@ -34,7 +34,7 @@ class Header:
 
 def describe(model: Model) -> tuple[dict[str, Any], dict[str, NDArray]]:
     """Header of a legal ``model``, as JSON values, and the stored arrays by name."""
-    version = version_of(model.graph)
+    version = VERSION if model.detection else version_of(model.graph)
     header = {
         "format": FORMAT,
         "version": version,
@@ -50,6 +50,8 @@ def describe(model: Model) -> tuple[dict[str, Any], dict[str, NDArray]]:
         "vectors.frames": model.vectors.frames,
         "vectors.scores": model.vectors.scores,
     }
+    if model.detection:
+        header["detection"], values["detection.anchors"] = _describe_detection(model.detection)
     specs = parse(header).arrays
     for key in specs.keys() - values.keys():
         name, attribute = key.removeprefix("graph.").rsplit(".", 1)
@@ -80,6 +82,7 @@ def parse(header: Any) -> Header:
     name, classes = fields.text("name"), fields.texts("classes")
     provenance, table = fields.text("provenance"), fields.shape("preprocessing", 2)
     count, ops = fields.integer("vectors"), fields.list("graph")
+    detection = _parse_detection(fields) if version > 1 and "detection" in fields.values else None
     fields.end()
     drafts = [parse_op(op, index, version) for index, op in enumerate(ops)]
     shape, scores = _ends(ops)
@@ -92,6 +95,9 @@ def parse(header: Any) -> Header:
     }
     for op_name, (specs, _) in drafts:
         arrays.update({f"graph.{op_name}.{key}": spec for key, spec in specs.items()})
+
+    if detection:
+        arrays["detection.anchors"] = detection[0]
 
     def build(values: Arrays, sha256: str) -> Model:
         made = tuple(
@@ -106,9 +112,23 @@ def parse(header: Any) -> Header:
             vectors=Vectors(frames=values["vectors.frames"], scores=values["vectors.scores"]),
             provenance=provenance,
             sha256=sha256,
+            detection=detection[1](values) if detection else None,
         )
 
     return Header(arrays, build)
+
+
+def _describe_detection(detection: Detection) -> tuple[dict[str, Any], NDArray]:
+    anchors = detection.anchors
+    return {"anchors": list(anchors.shape), "classes": list(detection.classes)}, anchors
+
+
+def _parse_detection(header: Fields) -> tuple[Array, Callable[[Arrays], Detection]]:
+    """The field 'detection': its array, and what makes it of the arrays' values."""
+    fields = header.fields("detection")
+    spec, classes = Array("<f4", fields.shape("anchors", 2)), fields.texts("classes")
+    fields.end()
+    return spec, lambda values: Detection(anchors=values["detection.anchors"], classes=classes)
 
 
 def _ends(ops: list[Any]) -> tuple[tuple[int, ...], int]:

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from sw.errors import ModelError
 from sw.model.ir import Graph
 
-__all__ = ["Model", "Preprocessing", "Vectors"]
+__all__ = ["BOX_CHANNELS", "Detection", "Model", "Preprocessing", "Vectors"]
+
+#: Channels of an anchor in a detector's raw tensor: tx, ty, tw, th and to.
+BOX_CHANNELS = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +57,27 @@ class Vectors:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Detection:
+    """How the raw scores of a detector become boxes; `sw.detect` does it.
+
+    The head's source is a map of H x W cells with ``BOX_CHANNELS`` channels an anchor: of
+    cell (y, x) and anchor a the channels ``5a`` to ``5a + 4`` are tx, ty, tw, th and to. As
+    fractions of the frame the box has centre ``((x + sigmoid(tx)) / W, (y + sigmoid(ty)) / H)``
+    and size ``anchors[a] * exp((tw, th))``; sigmoid(to) is its objectness.
+
+    Parameters
+    ----------
+    anchors : float32 array (n, 2)
+        Width and height of each anchor as fractions of the frame's, above 0 and up to 1.
+    classes : tuple of one str
+        Name of what is found.
+    """
+
+    anchors: NDArray[np.float32]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
     """A network ready for the golden model, the planner and the driver.
 
@@ -64,6 +88,8 @@ class Model:
     preprocessing : Preprocessing
     classes : tuple of str
         One name per score, or empty where scores are not classes.
+    detection : Detection or None
+        Of a detector, whose ``classes`` are empty.
     vectors : Vectors
     provenance : str
         Where the weights come from, and their licence.
@@ -79,6 +105,13 @@ class Model:
     vectors: Vectors = field(repr=False)
     provenance: str = ""
     sha256: str | None = None
+    detection: Detection | None = None
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width of the map that the head reads: a detector's cells."""
+        type_ = self.graph.types[self.graph.head.source]
+        return type_.height, type_.width
 
     def logits(self, scores: NDArray[np.int32]) -> NDArray[np.float32]:
         """The trained network's float outputs (N, scores) of raw scores.

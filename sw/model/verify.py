@@ -15,7 +15,7 @@ import numpy as np
 from sw.errors import ModelError
 from sw.model.faults import Fault, array_fault, shown
 from sw.model.ir import Conv, Dense, Graph, Head, Input, Joined, Op, TensorType, infer
-from sw.model.model import Model
+from sw.model.model import BOX_CHANNELS, Detection, Model
 from sw.model.rules import RULES, SOURCES
 
 __all__ = ["MAX_ELEMENTS", "verify", "verify_model"]
@@ -148,6 +148,8 @@ def verify_model(model: Model) -> None:
         )
     _check_preprocessing(model)
     _check_classes(model)
+    if model.detection is not None:
+        _check_detection(model, model.detection)
     _check_vectors(model)
 
 
@@ -188,6 +190,42 @@ def _check_classes(model: Model) -> None:
         raise ModelError(
             f"provenance is {shown(model.provenance)}; allowed: text", "Say where it comes from"
         )
+
+
+def _check_detection(model: Model, detection: Detection) -> None:
+    """Anchors, and a head whose raw scores they fit."""
+    anchors, classes, head = detection.anchors, detection.classes, model.graph.head
+    _check_array(anchors, "the anchors", np.float32, ("n", 2))
+    wrong = anchors[~((anchors > 0) & (anchors <= 1))]
+    channels = model.graph.types[head.source].channels
+    scale = head.scale.reshape(-1, channels)
+    faults = (
+        (
+            not len(anchors) or wrong.size,
+            f"anchors hold {wrong[0] if wrong.size else 'nothing'}",
+            "fractions of the frame above 0 and up to 1",
+        ),
+        (
+            not isinstance(classes, tuple) or [type(name) for name in classes] != [str],
+            f"the detector's classes are {shown(classes)}",
+            "a tuple of one name",
+        ),
+        (bool(model.classes), "a detector has classes for its scores", "none"),
+        (head.kind != "raw", f"a detector has an {head.kind} head", "raw"),
+        (
+            channels != BOX_CHANNELS * len(anchors),
+            f"a detector of {len(anchors)} anchors has {channels} channels",
+            f"{BOX_CHANNELS} for each anchor",
+        ),
+        (
+            (scale[:, BOX_CHANNELS - 1 :: BOX_CHANNELS] <= 0).any(),
+            "a scale of objectness is not positive",
+            "positive scales, so that a greater score is a likelier box",
+        ),
+    )
+    for at_fault, value, allowed in faults:
+        if at_fault:
+            raise ModelError(f"{value}; allowed: {allowed}", "Describe the detector as it is")
 
 
 def _check_vectors(model: Model) -> None:

@@ -13,6 +13,7 @@ from sw.model.header import describe, parse
 from sw.model.ir import Conv
 from sw.model.op_fields import OPS, VERSION
 from sw.model.rules import SOURCES
+from tests.detectors import detector
 from tests.sw.model.small import residual_model, small_model
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "model-format.md").read_text()
@@ -36,7 +37,7 @@ def test_fields() -> None:
     """Every field that is written is described, in the row of its op."""
     assert f"Version {VERSION}." in PAGE
     header, _ = describe(residual_model())
-    for field in header:
+    for field in (*header, "detection"):
         assert f"| `{field}` |" in PAGE
     described = {op["op"]: op for op in header["graph"]}
     assert header["version"] == VERSION
@@ -65,7 +66,9 @@ def test_sources() -> None:
         assert named == {source.__name__ for source in sources}, kind
 
 
-@pytest.mark.parametrize("model", [small_model(), residual_model()], ids=lambda model: model.name)
+@pytest.mark.parametrize(
+    "model", [small_model(), residual_model(), detector()], ids=lambda model: model.name
+)
 def test_arrays(model: Model) -> None:
     header, arrays = describe(model)
     assert arrays.keys() == parse(header).arrays.keys()
