@@ -17,7 +17,9 @@ def saturate(value: Value, levels: int) -> Value:
     bits = levels.bit_length()
     low, rest = value[:bits], value[bits:-1]
     over: Value = rest.any() if len(rest) else Const(0)
-    if levels < (1 << bits) - 1:
+    if levels == (1 << bits) - 2:
+        over = over | low.all()
+    elif levels < (1 << bits) - 1:
         over = over | (low > levels)
     return Mux(value[-1], Const(0, bits), Mux(over, Const(levels, bits), low))
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from hw.blocks.scale import Scale
 from hw.plan.scale import ScaleConfig, rom_kind, scale_numbers
 from sw.errors import PlanError
+from sw.golden import reference
+from sw.model.ir import Scale as Op
 from tests.hw.blocks.bench import RATES, Transfers, pack, run, unpack
 
 Numbers = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -85,24 +87,50 @@ def test_random_configs_with_pauses(i_rate: float, o_rate: float, rng: np.random
 
 @pytest.mark.parametrize("step", [1, 2, 4, 6])
 @pytest.mark.parametrize("shift", [0, 1, 9])
-def test_numbers_of_an_op(step: int, shift: int, rng: np.random.Generator) -> None:
-    """On matches, with a constant for each border class, as on the values themselves."""
-    channels, classes, low, high = 5, 3, -100, 155
-    gain, offset = rng.integers(-2000, 2000, channels), rng.integers(-9000, 9000, channels)
-    constants = rng.integers(-300, 300, (classes, channels))
-    matches = rng.integers(0, 200, (40, 1, channels))
-    values = step * matches + constants
-    half = (1 << shift) >> 1
-    expected = np.clip((gain * values + offset + half) >> shift, low, high) - low
-
+def test_an_op_on_matches(step: int, shift: int, rng: np.random.Generator) -> None:
+    """With a constant for each border class, as the golden model on the values themselves."""
+    channels, classes, low, high = 6, (0, 1, 2), -100, 155
+    op = scale_op(rng, channels, shift=shift, low=low, high=high)
+    constants = rng.integers(-300, 300, (3, channels))
     found = scale_numbers(
-        gain=gain, offset=offset, shift=shift, low=low, step=step, constants=constants
+        gain=op.gain, offset=op.offset, shift=shift, low=low, step=step, constants=constants
     )
-    codes = np.clip((found.gain * matches + found.offset) >> found.shift, 0, high - low)
-    np.testing.assert_array_equal(codes, expected)
     assert found.shift <= shift
-    limit = 1 << (found.gain_bits - 1)
-    assert ((-limit <= found.gain) & (found.gain < limit)).all()
+    matches = rng.integers(0, 200, (2, 1, 3, channels))
+    expected = reference.scale(op, step * matches + constants) - low
+
+    config = ScaleConfig(
+        channels=channels, lanes=2, source_bits=8, encoding="matches", gain_bits=found.gain_bits,
+        shift=found.shift, levels=high - low, y_classes=(0,), x_classes=classes,
+    )  # fmt: skip
+    dut = Scale(config=config, gain=found.gain, offset=found.offset)
+    beats = pack(matches, 2, 8)
+    codes = unpack(run(dut, beats, len(beats)).outputs, 2, config.out_bits)
+    np.testing.assert_array_equal(codes.reshape(expected.shape), expected)
+
+
+def test_an_op_on_a_residual_stream(rng: np.random.Generator) -> None:
+    """Codes of int16 values, whose lowest value is the constant, to int8."""
+    op = scale_op(rng, 4, shift=20, low=-127, high=127)
+    found = scale_numbers(
+        gain=op.gain, offset=op.offset, shift=op.shift, low=op.low, constants=-32767
+    )
+    config = ScaleConfig(
+        channels=4, lanes=4, source_bits=16, encoding="code", gain_bits=found.gain_bits,
+        shift=found.shift, levels=254, y_classes=(0,) * 4, x_classes=(0,) * 5,
+    )  # fmt: skip
+    values = rng.integers(-32767, 32768, (1, 4, 5, 4))
+    dut = Scale(config=config, gain=found.gain, offset=found.offset)
+    beats = pack(values + 32767, 4, 16)
+    codes = unpack(run(dut, beats, len(beats)).outputs, 4, 8).reshape(values.shape)
+    np.testing.assert_array_equal(codes - 127, reference.scale(op, values))
+
+
+def scale_op(rng: np.random.Generator, channels: int, **options: int) -> Op:
+    """Gains and offsets that bring a good part of the results in range."""
+    gain = rng.integers(-(1 << 11), 1 << 11, channels).astype(np.int32)
+    offset = rng.integers(-9000, 9000, channels).astype(np.int32)
+    return Op(name="scale", source="source", gain=gain, offset=offset, **options)
 
 
 def test_a_step_of_two_costs_the_gain_no_bit() -> None:
