@@ -25,7 +25,8 @@ SW_BASE = {"errors", "protocol", "cli", "model"}
 #: puts parts together and is free to.
 SW_PARTS = {
     "importers": set(),
-    "train": set(),
+    "train": {"lower", "golden", "detect"},
+    "detect": set(),
     "lower": {"golden"},
     "golden": set(),
     "driver": set(),
@@ -128,29 +129,33 @@ def top_level_imports(path: Path) -> set[str]:
     return names
 
 
-#: Modules that their command imports inside, once it knows that PyTorch is there.
-NEED_TORCH = {"export.py", "layers.py", "loop.py", "network.py"}
+#: Folders of modules that their command imports inside, once it knows that PyTorch is there.
+NEED_TORCH = (ROOT / "sw/train/layers", ROOT / "sw/train/engine")
 
 
-@pytest.mark.parametrize("extra", ["torch", "onnx", "qonnx", "onnxruntime", "h5py"])
+#: Packages that are imported once their user knows that Pillow is there.
+NEED_PILLOW = (ROOT / "sw/train/plates", ROOT / "sw/detect/drawing.py")
+
+EXTRAS = ("torch", "onnx", "qonnx", "onnxruntime", "h5py", "PIL", "scipy", "matplotlib")
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
 def test_extras_are_imported_inside(extra: str) -> None:
     for package in ALLOWED:
         for path in modules(package):
-            if extra == "torch" and path.parent == ROOT / "sw/train" and path.name in NEED_TORCH:
+            if extra == "torch" and path.parent in NEED_TORCH:
                 continue
             if extra != "torch" and path.parent == ROOT / "sw/importers":
+                continue
+            if extra == "PIL" and any(path.is_relative_to(part) for part in NEED_PILLOW):
                 continue
             assert extra not in top_level_imports(path), path
 
 
 def test_training_command_starts_without_torch() -> None:
     for path in modules("sw/train"):
-        if path.name not in NEED_TORCH:
-            needed = {f"sw/train/{name}" for name in NEED_TORCH}
+        if path.parent not in NEED_TORCH:
+            needed = tuple(".".join(folder.relative_to(ROOT).parts) for folder in NEED_TORCH)
             tops = ast.parse(path.read_text()).body
-            names = {
-                f"{node.module.replace('.', '/')}.py"
-                for node in tops
-                if isinstance(node, ast.ImportFrom) and node.module
-            }
-            assert not names & needed, path
+            names = [node.module or "" for node in tops if isinstance(node, ast.ImportFrom)]
+            assert not [name for name in names if name.startswith(needed)], path

@@ -1,4 +1,4 @@
-"""``python -m sw.train fashion -o fashion.npz``: train, export, prove the export."""
+"""``python -m sw.train RECIPE --net NET -o model.npz``: train, export, prove the export."""
 
 from __future__ import annotations
 
@@ -7,67 +7,30 @@ import importlib
 import json
 import os
 import sys
-from dataclasses import replace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sw import golden
 from sw.cli import atomic_write, console, progress, run
 from sw.errors import MissingToolError, ModelError, UserError
-from sw.lower import lower
 from sw.model import Model, save
-from sw.train.data import Dataset, load_idx_dataset
-from sw.train.recipe import RECIPES, Recipe
+from sw.train.datasets import Dataset, DetectionDataset, open_dataset
+from sw.train.options import arguments, augmentation, choose, provenance
+from sw.train.recipe import Recipe
+from sw.train.zoo import Net
 
 if TYPE_CHECKING:
-    from sw.train.network import Network
+    from sw.train.engine.network import Network
+    from sw.train.engine.run import Run
+    from sw.train.engine.task import Task
+    from sw.train.engine.team import Team
 
 #: Test frames embedded in the model as vectors.
 VECTORS = 16
-
-#: Frames that the golden model executes at once.
-GOLDEN_BATCH = 500
-
-
-def positive(text: str) -> int:
-    """An integer of at least 1, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not at least 1")
-    return value
-
-
-def arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m sw.train",
-        description="Train a binary network and write it as model.npz. Beside the output lie "
-        "a checkpoint (.checkpoint.pt), written after each epoch, and the curve (.csv).",
-    )
-    parser.add_argument("recipe", choices=sorted(RECIPES), help="what to train")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="model.npz to write")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="folder of idx files, .gz or not; default: Debian's package of the data set",
-    )
-    parser.add_argument("--epochs", type=positive, help="default: the recipe's")
-    parser.add_argument("--batch", type=positive, help="frames per step; default: the recipe's")
-    parser.add_argument("--seed", type=int, default=1, help="default: 1")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
-    parser.add_argument("--threads", type=positive, help="of PyTorch; default: one per core")
-    parser.add_argument(
-        "--precision",
-        choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="of products while training; auto: bfloat16 where the CPU multiplies it fast. "
-        "Evaluation is exact in either case",
-    )
-    parser.add_argument("--head", choices=("raw", "argmax"), default="raw", help="default: raw")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    return parser.parse_args(argv)
 
 
 def require_torch() -> Any:
@@ -89,10 +52,10 @@ def require_torch() -> Any:
 
 def main(argv: list[str] | None = None) -> int:
     args = arguments(argv)
-    recipe = RECIPES[args.recipe]
-    recipe = replace(recipe, epochs=args.epochs or recipe.epochs, batch=args.batch or recipe.batch)
+    recipe, net = choose(args)
     # Found out before the work: the data, PyTorch, and that the output can be written.
-    dataset = load_idx_dataset(args.data)
+    task = "detect" if net.family == "detector" else "classify"
+    dataset = open_dataset(args.data, task=task)
     if recipe.batch > len(dataset.train_frames):
         raise UserError(
             f"a batch of {recipe.batch} is more than the {len(dataset.train_frames)} training "
@@ -100,97 +63,150 @@ def main(argv: list[str] | None = None) -> int:
             "Give --batch at most that many",
         )
     torch = require_torch()
-    with atomic_write(args.output) as temporary:
-        if args.precision == "auto":
-            fast = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-            args.precision = "bfloat16" if fast else "float32"
-        args.threads = args.threads or len(os.sched_getaffinity(0))
-        torch.set_num_threads(args.threads)
-        figures = produce(args, recipe, dataset, temporary)
-    if args.json:
-        print(json.dumps(figures))
-    else:
-        console.print(
-            f"{args.output}: {figures['accuracy']:.2%} of {figures['test_frames']:,} test frames "
-            f"by the golden model, {figures['mismatches']} classes unlike PyTorch's, "
-            f"sha256 {figures['sha256']}"
-        )
+    args.threads = args.threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(args.threads)
+    if args.precision == "auto":
+        fast = torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        args.precision = "bfloat16" if fast else "float32"
+    from sw.train.engine.team import join
+
+    with join() as team:
+        with atomic_write(args.output) if team.leads else nullcontext() as temporary:
+            figures = produce(args, recipe, net, dataset, team, temporary)
+        if team.leads:
+            report(args, figures)
     return 0
 
 
+def report(args: argparse.Namespace, figures: dict[str, Any]) -> None:
+    """Print the figures."""
+    if args.json:
+        print(json.dumps(figures))
+        return
+    known = {key: value for key, value in figures.items() if key.startswith("test_")}
+    shown = ", ".join(
+        f"{key[5:].replace('_', ' ')} {value:.2%}"
+        for key, value in known.items()
+        if isinstance(value, float) and not key.endswith("loss")
+    )
+    console.print(
+        f"{args.output}: {shown} of {figures['test_frames']:,} test frames, "
+        f"{figures['mismatches']} scores of the golden model unlike PyTorch's, "
+        f"sha256 {figures['sha256']}"
+    )
+
+
 def produce(
-    args: argparse.Namespace, recipe: Recipe, dataset: Dataset, output: Path
+    args: argparse.Namespace,
+    recipe: Recipe,
+    net: Net,
+    dataset: Dataset | DetectionDataset,
+    team: Team,
+    output: Path | None,
 ) -> dict[str, Any]:
-    """Train, export to ``output`` and compare; the figures.
+    """Train; the first process exports to ``output`` and compares. The figures.
 
     Raises
     ------
     ModelError
-        The exported model does not classify as the trained network does.
+        The exported model does not give the scores of the trained network.
     """
-    from sw.train.loop import Run, evaluate, train
+    import torch
 
-    network = train(
-        Run(
-            recipe=recipe,
-            dataset=dataset,
-            seed=args.seed,
-            bfloat16=args.precision == "bfloat16",
-            checkpoint=args.output.with_suffix(".checkpoint.pt"),
-            curve=args.output.with_suffix(".csv"),
-        ),
-        resume=args.resume,
+    from sw.train.engine.build import build
+    from sw.train.engine.loop import train
+    from sw.train.engine.run import Run
+
+    flip, shift = augmentation(args, dataset)
+    run_ = Run(
+        recipe=recipe,
+        net=net.name,
+        width=args.width,
+        seed=args.seed,
+        bfloat16=args.precision == "bfloat16",
+        flip=flip,
+        shift=shift,
+        checkpoint=args.output.with_suffix(".checkpoint.pt"),
+        curve=args.output.with_suffix(".csv"),
     )
-    model = export(network, recipe, dataset, args)
-    expected = evaluate(network, dataset.test_frames)
-    classes = classify(model, dataset.test_frames)
-    mismatches = int((classes != expected).sum())
+    torch.manual_seed(args.seed)
+    height, width, channels = dataset.train_frames.shape[1:]
+    network = build(net, recipe, (height, width, channels), len(dataset.classes), args.width)
+    task = make_task(dataset, recipe)
+    train(run_, network, task, team=team, resume=args.resume)
+    if output is None:
+        return {}
+    return prove(args, run_, network, task, dataset, output)
+
+
+def make_task(dataset: Dataset | DetectionDataset, recipe: Recipe) -> Task:
+    """What is to be learned from ``dataset``."""
+    from sw.train.engine.task import Classification
+
+    if isinstance(dataset, Dataset):
+        return Classification(dataset, recipe.smoothing)
+    raise UserError("detection is not trained yet", "Choose another network")
+
+
+def prove(
+    args: argparse.Namespace,
+    run_: Run,
+    network: Network,
+    task: Task,
+    dataset: Dataset | DetectionDataset,
+    output: Path,
+) -> dict[str, Any]:
+    """Export, compare the scores of the whole test set, save; the figures."""
+    from sw.train.engine.network import to_model
+    from sw.train.engine.task import scores_of
+
+    frames = dataset.test_frames
+    classes = dataset.classes if isinstance(dataset, Dataset) else ()
+    model = to_model(
+        network,
+        name=args.recipe if args.net is None else f"{run_.net}-{args.recipe}",
+        classes=classes,
+        provenance=provenance(args, run_.recipe, dataset.source),
+        head=args.head,
+        vector_frames=np.ascontiguousarray(frames[:VECTORS]),
+    )
+    expected = scores_of(network, frames)
+    got = golden_scores(model, frames)
+    if args.head == "argmax":
+        expected = expected.argmax(1)[:, None]
+    mismatches = int((got != expected).sum())
     if mismatches:
         raise ModelError(
-            f"the exported model and PyTorch disagree on {mismatches} of {len(classes)} test "
-            "frames; allowed is none",
+            f"the exported model and PyTorch disagree on {mismatches} of {expected.size} scores; "
+            "allowed is none",
             "Report this as a bug, with the checkpoint",
         )
+    figures = task.test(network)
+    if isinstance(dataset, Dataset):
+        figures = {"test_accuracy": float((model.classify(got) == dataset.test_labels).mean())}
     return {
         "model": str(args.output),
         "sha256": save(model, output),
-        "accuracy": float((classes == dataset.test_labels).mean()),
-        "test_frames": len(classes),
+        **figures,
+        "accuracy": figures.get("test_accuracy"),
+        "test_frames": len(frames),
         "mismatches": mismatches,
         "binary_weights": network.binary_weights,
-        "epochs": recipe.epochs,
+        "other_weights": network.other_weights,
+        "epochs": run_.recipe.epochs,
         "seed": args.seed,
     }
 
 
-def export(network: Network, recipe: Recipe, dataset: Dataset, args: argparse.Namespace) -> Model:
-    """The integer model of ``network``, with test frames as vectors."""
-    from sw.train.export import to_float_graph
-
-    provenance = (
-        f"Trained by 'python -m sw.train {args.recipe} --epochs {recipe.epochs} "
-        f"--batch {recipe.batch} --seed {args.seed} --precision {args.precision} "
-        f"--threads {args.threads}' of Binarray (BSD-2-Clause) on {recipe.source}"
-    )
-    return lower(
-        to_float_graph(network),
-        name=recipe.name,
-        classes=dataset.classes,
-        provenance=provenance,
-        head=args.head,
-        vector_frames=dataset.test_frames[:VECTORS],
-    )
-
-
-def classify(model: Model, frames: np.ndarray) -> np.ndarray:
-    """Class of each of ``frames`` by the golden model."""
-    classes = []
+def golden_scores(model: Model, frames: Any) -> NDArray[np.int32]:
+    """Scores of ``frames`` by the golden model."""
+    scores, batch = [], 500
     with progress("golden model", len(frames), "frames") as advance:
-        for start in range(0, len(frames), GOLDEN_BATCH):
-            batch = frames[start : start + GOLDEN_BATCH]
-            classes.append(model.classify(golden.scores(model, batch)))
-            advance(len(batch))
-    return np.concatenate(classes)
+        for start in range(0, len(frames), batch):
+            part = np.ascontiguousarray(frames[start : start + batch])
+            scores.append(golden.scores(model, part))
+            advance(len(part))
+    return np.concatenate(scores)
 
 
 if __name__ == "__main__":

@@ -1,89 +1,121 @@
-"""What is trained and how, as data; needs no PyTorch."""
+"""What is trained and how, as data; needs no PyTorch. docs/training.md has the reasons."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["RECIPES", "ConvLayer", "DenseLayer", "Recipe"]
+__all__ = ["PRESETS", "RECIPES", "Preset", "Recipe", "Shortcuts"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class ConvLayer:
-    """Binary convolution, max pool, batch norm, sign.
-
-    Zero padding after a sign is no bit: such taps are skipped. Before the first
-    layer the padding is a black pixel. Pooling the accumulators, and not the
-    bits, keeps the threshold in the middle of what it divides.
-
-    Parameters
-    ----------
-    outputs : int
-    kernel : int
-        Side of the square kernel; odd, stride 1, padded so that the map keeps its size.
-    pool : int
-        Side and stride of the max pool; 1 for none.
-    """
-
-    outputs: int
-    kernel: int = 3
-    pool: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenseLayer:
-    """Binary matrix product, batch norm, sign."""
-
-    outputs: int
+#: Residual networks: one identity per convolution (Bi-Real Net), one per pair (ResNet), none.
+Shortcuts = Literal["each", "pair", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A network and the way to train it.
-
-    Layers are binary throughout: the weights of every one are +-1, the first
-    reads 8-bit pixels, the others bits. The head is one more binary matrix
-    product with an integer bias per class and one scale.
+    """A way to train a binary network.
 
     Parameters
     ----------
     name : str
-        Name of the model.
-    source : str
-        Where the data comes from, and its licence; part of the model's provenance.
-    layers : tuple of ConvLayer and DenseLayer
-        Hidden layers; convolutions before dense ones.
+    weights : {"ste", "mean", "magnitude", "trained"}
+        See `sw.train.layers.products.WeightKind`.
+    weight_derivative : {"clip", "approx", "tight", "through"}
+        Of the sign of a weight, see `sw.train.layers.gradients`.
+    activations : {"sign", "step", "ternary"}
+        What binary layers read: -1 and +1, 0 and 1, or -1, 0 and +1.
+    derivative : {"clip", "approx", "tight"}
+        Of the activations' step; "ternary" has its own.
+    second_bits : int
+        Weight bits of the second layer, 1 or 8.
+    shortcuts : Shortcuts or None
+        Of residual networks; None: the network's own.
+    families : tuple of str
+        Networks it is for, see `sw.train.zoo`.
+    pretraining : float
+        Share of the epochs that train real weights and clipped activations first.
+    scale_decay : float
+        L2 regularisation of trained weight scales.
     epochs, batch : int
     rate : float
-        Adam's rate, which rises over ``warmup`` epochs and falls to 0 by a cosine.
+        Adam's.
+    schedule : {"cosine", "linear"}
+        How the rate falls to 0.
+    warmup : float
+        Epochs over which the rate rises first.
     smoothing : float
         Label smoothing.
-    flip : bool
-        Mirror half of the training frames left to right.
-    shift : int
-        Move training frames by up to so many pixels in both axes.
     """
 
     name: str
-    source: str
-    layers: tuple[ConvLayer | DenseLayer, ...]
+    weights: Literal["ste", "mean", "magnitude", "trained"] = "ste"
+    weight_derivative: Literal["clip", "approx", "tight", "through"] = "clip"
+    activations: Literal["sign", "step", "ternary"] = "sign"
+    derivative: Literal["clip", "approx", "tight"] = "clip"
+    second_bits: int = 1
+    shortcuts: Shortcuts | None = None
+    families: tuple[str, ...] = ("chain", "dual", "residual", "detector")
+    pretraining: float = 0.0
+    scale_decay: float = 0.0
     epochs: int = 40
     batch: int = 128
-    rate: float = 5e-3
+    rate: float = 2e-3
+    schedule: Literal["cosine", "linear"] = "cosine"
     warmup: float = 1.0
     smoothing: float = 0.05
-    flip: bool = True
-    shift: int = 1
 
 
+#: Recipes by name.
 RECIPES = {
-    "fashion": Recipe(
-        name="fashion",
-        source="Fashion-MNIST, Copyright 2017 Zalando SE, MIT licence",
-        layers=(
-            ConvLayer(outputs=32, pool=2),
-            ConvLayer(outputs=64, pool=2),
-            ConvLayer(outputs=64, pool=2),
-            DenseLayer(outputs=64),
+    recipe.name: recipe
+    for recipe in (
+        Recipe(name="ste"),
+        Recipe(name="xnor", weights="mean"),
+        Recipe(
+            name="trained-binarization",
+            weights="trained",
+            weight_derivative="tight",
+            activations="step",
+            derivative="tight",
+            scale_decay=1e-4,
+            families=("chain", "residual", "detector"),
         ),
+        Recipe(
+            name="bireal",
+            weights="magnitude",
+            derivative="approx",
+            schedule="linear",
+            smoothing=0.1,
+            families=("residual",),
+        ),
+        Recipe(name="dual-path", activations="ternary", families=("dual",)),
+        Recipe(name="high-precision-second", second_bits=8, families=("chain", "detector")),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A recipe, a network and data under one name.
+
+    Parameters
+    ----------
+    name : str
+    recipe : Recipe
+    net : str
+        Of `sw.train.zoo.NETWORKS`.
+    """
+
+    name: str
+    recipe: Recipe
+    net: str
+
+
+#: The bundled example: the very network and training of examples/fashion.npz.
+PRESETS = {
+    "fashion": Preset(
+        name="fashion",
+        recipe=Recipe(name="fashion", weight_derivative="through", derivative="approx", rate=5e-3),
+        net="fashion-binary",
     ),
 }

@@ -48,14 +48,62 @@ def test_exit_statuses(tmp_path: Path) -> None:
 
     absent = command("fashion", "-o", str(tmp_path / "a.npz"), "--data", str(tmp_path / "absent"))
     assert absent.returncode == 1
-    assert "there is no folder" in absent.stderr
+    assert "there is nothing at" in absent.stderr
     assert "Traceback" not in absent.stderr
     unknown = command("mnist", "-o", "a.npz")
     assert unknown.returncode == 2
-    assert "'fashion'" in unknown.stderr
+    assert "fashion" in unknown.stderr and "bireal" in unknown.stderr
     none = command("fashion", "-o", "a.npz", "--epochs", "0")
     assert none.returncode == 2
     assert "'0' is not at least 1" in none.stderr
     shown = command("--help")
     assert shown.returncode == 0
     assert "checkpoint" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "remedy"),
+    [
+        (["ste"], "recipe 'ste' needs a network", "Give --net, one of alexnet, "),
+        (["ste", "--net", "lenet"], "there is no network 'lenet'; there are", "--net"),
+        (
+            ["fashion", "--net", "alexnet"],
+            "recipe 'fashion' trains network 'fashion-binary', not 'alexnet'",
+            "Leave out --net",
+        ),
+        (
+            ["ste", "--net", "vgg-small", "--shortcuts", "each"],
+            "network 'vgg-small' is a chain network and has no shortcuts",
+            "Leave out --shortcuts",
+        ),
+        (
+            ["bireal", "--net", "birealnet-18", "--activations", "ternary"],
+            "ternary activations are not for network 'birealnet-18'",
+            "sign or step",
+        ),
+        (
+            ["bireal", "--net", "birealnet-18", "--second-layer", "8bit"],
+            "whose second layer stays binary",
+            "Leave out --second-layer",
+        ),
+        (
+            ["ste", "--net", "plate-detector", "--head", "argmax"],
+            "gives boxes, and no class to choose",
+            "Leave out --head",
+        ),
+        (["ste", "--net", "fashion-cnn", "--shift", "-1"], "--shift is -1", "Give another"),
+        (
+            ["bireal", "--net", "vgg-small"],
+            "recipe 'bireal' is not for network 'vgg-small', a chain network",
+            "--net",
+        ),
+    ],
+)
+def test_what_does_not_go_together(
+    arguments: list[str], message: str, remedy: str, tmp_path: Path
+) -> None:
+    """Refused before any data are read."""
+    with pytest.raises(UserError) as caught:
+        main([*arguments, "-o", str(tmp_path / "a.npz"), "--data", str(tmp_path / "absent")])
+    assert message in caught.value.message
+    assert remedy in caught.value.remedy

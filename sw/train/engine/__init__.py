@@ -1,0 +1,1 @@
+"""Networks as PyTorch modules, the training loop, checkpoints; needs PyTorch."""
