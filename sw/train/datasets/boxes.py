@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -164,18 +164,40 @@ def _placed(item: Item, fit: Fit) -> Boxes:
             "Give boxes in pixels of that very picture",
         )
     left, top, wide, high = fit.place(width, height)
+    labels = item.labels
+    if fit.how == "tile":
+        # Of the tiles that share a box, those that hold its centre.
+        centres = (corners[:, :2] + corners[:, 2:]) / 2 * (wide, high) + (left, top)
+        held = ((centres >= 0) & (centres < (fit.width, fit.height))).all(axis=1)
+        corners, labels = corners[held], labels[held]
     placed = (np.array([left, top] * 2) + corners * ([wide, high] * 2)) / (
         [fit.width, fit.height] * 2
     )
-    return Boxes.of(placed, item.labels)
+    return Boxes.of(placed, labels)
+
+
+def _tiles(items: list[Item], fit: Fit) -> tuple[list[Item], list[Fit]]:
+    """Each item once for each tile of it, evenly spread and as few as cover the picture."""
+    every, fits = [], []
+    for item in items:
+        width, height = picture_size(item.picture)
+        across, down = (
+            np.linspace(0, max(0, length - side), max(1, -(-length // side))).astype(int).tolist()
+            for length, side in ((width, fit.width), (height, fit.height))
+        )
+        corners = [(x, y) for y in down for x in across]
+        every += [item] * len(corners)
+        fits += [replace(fit, corner=corner) for corner in corners]
+    return every, fits
 
 
 def open_boxes(path: Path, options: Options) -> DetectionDataset:
     """A box-annotated folder, or a .csv of boxes.
 
-    Options: ``size`` of the frames, in which pictures are centred on grey 128 (without it all
-    must have one size), ``grey=1``, and ``test`` share and ``seed`` where the pictures' paths
-    name no split.
+    Options: ``size`` of the frames, in which pictures are centred on grey 128, or side ``tile``
+    of the tiles that pictures are cut into, unscaled, overlapping, on grey 128 where they are
+    smaller (without both all must have one size); ``grey=1``; and ``test`` share and ``seed``
+    where the pictures' paths name no split.
 
     Raises
     ------
@@ -190,20 +212,26 @@ def open_boxes(path: Path, options: Options) -> DetectionDataset:
     with open_picture(train[0].picture) as sample:
         grey, own = sample.mode == "L", (sample.height, sample.width)
     channels = 1 if options.integer("grey", int(grey), 0, 1) else 3
-    size = options.size("size")
+    size, tile = options.size("size"), options.size("tile")
     options.end()
-    height, width = size or own
-    fit = Fit(height=height, width=width, channels=channels, how="pad" if size else "exact")
-    parts = [ImageFrames([item.picture for item in part], fit) for part in (train, test)]
-    train_frames, test_frames = read_or_wait(parts)
+    if size and tile:
+        raise UserError(f"'{options.spec}' has both size and tile", "Give one of them")
+    height, width = size or tile or own
+    how = "pad" if size else "tile" if tile else "exact"
+    fit = Fit(height=height, width=width, channels=channels, how=how)
+    splits = [_tiles(part, fit) if tile else (part, [fit] * len(part)) for part in (train, test)]
+    train_frames, test_frames = read_or_wait(
+        [ImageFrames([item.picture for item in part], fits) for part, fits in splits]
+    )
+    train_boxes, test_boxes = (tuple(map(_placed, *split)) for split in splits)
     name = csvs[0].name if csvs else path.resolve().name
     source = KNOWN.get(name) or source_note(path if path.is_dir() else path.parent)
     return DetectionDataset(
         train_frames=train_frames,
-        train_boxes=tuple(_placed(item, fit) for item in train),
+        train_boxes=train_boxes,
         test_frames=test_frames,
-        test_boxes=tuple(_placed(item, fit) for item in test),
+        test_boxes=test_boxes,
         classes=classes,
         source=(source or f"boxes and pictures of '{name}'")
-        + (f", fitted into {width} x {height}" if size else ""),
+        + (f", {'fitted into' if size else 'cut into'} {width} x {height}" if size or tile else ""),
     )

@@ -93,8 +93,11 @@ class Fit:
         ``crop``: resize so that the picture covers a frame ``margin`` times as large, and cut
         the frame from the centre. ``pad``: resize to fit inside and centre it on grey 128, so
         that nothing is lost (detection). ``exact``: the picture must have the frame's size.
+        ``tile``: the part of the picture, as it is, whose top left pixel is ``corner``.
     margin : float
         At least 1; with ``crop`` only.
+    corner : (x, y)
+        With ``tile`` only.
     """
 
     height: int
@@ -102,11 +105,12 @@ class Fit:
     channels: int
     how: str
     margin: float = 1.0
+    corner: tuple[int, int] = (0, 0)
 
     def place(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Where a picture of that size lies in the frame: left, top, width, height in pixels."""
-        if self.how == "exact":
-            return 0, 0, width, height
+        if self.how in ("exact", "tile"):
+            return -self.corner[0], -self.corner[1], width, height
         if self.how == "pad":
             scale = min(self.width / width, self.height / height)
         else:
@@ -146,7 +150,7 @@ class Fit:
         left, top, width, height = self.place(*image.size)
         try:
             mode = "L" if self.channels == 1 else "RGB"
-            if self.how != "exact":
+            if self.how in ("crop", "pad"):
                 # A JPEG decoder may halve the picture on the way, never below what is needed.
                 image.draft(mode, (width, height))
             image = image.convert(mode)
@@ -167,11 +171,13 @@ class ImageFrames:
     Parameters
     ----------
     pictures : sequence of Picture
-    fit : Fit
+    fit : Fit, or a sequence of as many that differ in their corners only
     """
 
-    def __init__(self, pictures: Sequence[Picture], fit: Fit) -> None:
-        self.pictures, self.fit = pictures, fit
+    def __init__(self, pictures: Sequence[Picture], fit: Fit | Sequence[Fit]) -> None:
+        self.pictures = pictures
+        self.fits = [fit] * len(pictures) if isinstance(fit, Fit) else fit
+        self.fit = fit if isinstance(fit, Fit) else fit[0]
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -192,7 +198,7 @@ class ImageFrames:
 
     def __getitem__(self, index: Any, /) -> NDArray[np.uint8]:
         if isinstance(index, int | np.integer):
-            return self.fit.apply(self.pictures[int(index)])
+            return self.fits[int(index)].apply(self.pictures[int(index)])
         # NumPy's own rules for slices, masks and lists, and its errors.
         chosen = np.arange(len(self))[index]
         return self.read(chosen)
@@ -204,7 +210,8 @@ class ImageFrames:
         frames = np.empty((len(indices), *self.shape[1:]), np.uint8)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             pictures = [self.pictures[index] for index in indices]
-            for place, frame in enumerate(pool.map(self.fit.apply, pictures)):
+            fits = [self.fits[index] for index in indices]
+            for place, frame in enumerate(pool.map(Fit.apply, fits, pictures)):
                 frames[place] = frame
                 advance(1)
         return frames

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sw.cli import atomic_directory, progress, run
+from sw.cli import atomic_directory, atomic_write, progress, run
 from sw.errors import UserError
 from sw.train.datasets.base import Boxes, require
 
 #: Smallest and largest side of a frame, and most frames; as `sw.train.plates` has them.
 SIDES = 32, 1024
+
+#: Columns and rows of a sheet.
+SHEET = 6, 3
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -21,15 +24,19 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Draw licence plates on generated backgrounds and write a folder of pictures "
         "with YOLO's .txt files, in train/ and test/. The same seed gives the same frames.",
     )
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="new folder")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", required=True, help="new folder"
+        "--sheet", type=Path, metavar="PICTURE", help="write the first frames as one picture"
     )
     parser.add_argument("--count", type=int, default=4000, help="frames of both splits (4000)")
     parser.add_argument("--seed", type=int, default=1, help="0 to 4294967295 (1)")
     parser.add_argument("--size", type=int, default=208, help="side of a frame in pixels (208)")
     parser.add_argument("--test", type=float, default=0.1, help="share of test frames (0.1)")
     parser.add_argument("--grey", action="store_true", help="grey pictures, not colour")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if not args.output and not args.sheet:
+        parser.error("give -o DIR, or --sheet PICTURE")
+    return args
 
 
 def check(args: argparse.Namespace) -> None:
@@ -58,15 +65,12 @@ def text(boxes: Boxes) -> str:
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status."""
-    args = arguments(argv)
-    check(args)
+def write_folder(args: argparse.Namespace) -> None:
+    """Write the pictures and their boxes, whole or not at all."""
     image = require("PIL.Image", "Pillow", "drawing plates")
     from sw.train import plates
 
-    counts, channels = plates.split_counts(args.count, args.test), 1 if args.grey else 3
-    total = 0
+    counts, total = plates.split_counts(args.count, args.test), 0
     with (
         atomic_directory(args.output) as folder,
         progress("draw plates", args.count, "frames") as advance,
@@ -78,14 +82,55 @@ def main(argv: Sequence[str] | None = None) -> int:
             images.mkdir(parents=True)
             labels.mkdir()
             for index in range(count):
-                made = plates.make_plates(args.seed, split, index, args.size, channels)
-                frame, boxes = made
+                frame, boxes = plates.make_plates(
+                    args.seed, split, index, args.size, channels(args)
+                )
                 picture = image.fromarray(frame[..., 0] if args.grey else frame)
                 picture.save(images / f"{index:06}.png", compress_level=1)
                 (labels / f"{index:06}.txt").write_text(text(boxes))
                 total += len(boxes)
                 advance(1)
     print(f"{args.output}: {counts[0]} training and {counts[1]} test frames, {total} plates")
+
+
+def write_sheet(args: argparse.Namespace) -> None:
+    """Write the first training frames, with their boxes, as one picture."""
+    image = require("PIL.Image", "Pillow", "drawing plates")
+    from PIL import ImageDraw
+
+    from sw.train import plates
+
+    columns, rows = SHEET
+    side = args.size
+    with atomic_write(args.sheet) as path:
+        sheet = image.new("RGB", (columns * side, rows * side))
+        for index in range(columns * rows):
+            frame, boxes = plates.make_plates(args.seed, 0, index, side, channels(args))
+            picture = image.fromarray(frame[..., 0] if args.grey else frame).convert("RGB")
+            draw = ImageDraw.Draw(picture)
+            for corners in (boxes.corners * side).tolist():
+                draw.rectangle(corners, outline=(255, 32, 96))
+            sheet.paste(picture, (index % columns * side, index // columns * side))
+        try:
+            sheet.save(path, quality=85)
+        except ValueError:
+            raise UserError(
+                f"'{path.suffix}' is no format of pictures", "Give a name that ends in .png or .jpg"
+            ) from None
+
+
+def channels(args: argparse.Namespace) -> int:
+    return 1 if args.grey else 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    args = arguments(argv)
+    check(args)
+    if args.sheet:
+        write_sheet(args)
+    if args.output:
+        write_folder(args)
     return 0
 
 

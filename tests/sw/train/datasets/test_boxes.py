@@ -123,6 +123,35 @@ def test_boxes_move_with_the_picture(tmp_path: Path) -> None:
         assert dataset.source.endswith(f"fitted into {width} x {height}")
 
 
+def test_tiles(tmp_path: Path, rng: np.random.Generator) -> None:
+    pixels = rng.integers(0, 256, (10, 25, 3), np.uint8)
+    for name in ("train/a", "test/b"):
+        put(tmp_path / f"{name}.png", png(pixels))
+        put(
+            tmp_path / f"{name}.txt",
+            "0 0.16 0.5 0.08 0.4\n0 0.48 0.5 0.16 0.2\n0 0.92 0.2 0.08 0.2",
+        )
+    dataset = detect(f"{tmp_path}?tile=12")
+    # Columns 0 to 11, 6 to 17 and 13 to 24; two rows of grey below.
+    assert dataset.train_frames.shape == (3, 12, 12, 3)
+    for frame, left in zip(dataset.train_frames[:], (0, 6, 13), strict=True):
+        np.testing.assert_array_equal(frame[:10], pixels[:, left : left + 12])
+        assert (frame[10:] == 128).all()
+    # Boxes in pixels: x 3 to 5, 10 to 14 (centre 12), 22 to 24.
+    corners = [boxes.corners * 12 for boxes in dataset.train_boxes]
+    np.testing.assert_allclose(corners[0], [[3, 3, 5, 7]], atol=1e-5)
+    np.testing.assert_allclose(corners[1], [[4, 4, 8, 6]], atol=1e-5)
+    np.testing.assert_allclose(corners[2], [[9, 1, 11, 3]], atol=1e-5)
+    assert dataset.source.endswith("cut into 12 x 12")
+    wide = detect(f"{tmp_path}?tile=18x10")
+    assert len(wide.train_frames) == 2 == len(wide.test_boxes)
+    # The middle box's centre lies in both tiles.
+    assert [len(boxes) for boxes in wide.train_boxes] == [2, 2]
+    np.testing.assert_allclose(wide.train_boxes[1].corners[0, ::2] * 18, [3, 7], atol=1e-5)
+    with pytest.raises(UserError, match="has both size and tile"):
+        detect(f"{tmp_path}?tile=12,size=12")
+
+
 def test_what_is_wrong_with_texts(tmp_path: Path) -> None:
     for name in ("train/a", "test/b"):
         put(tmp_path / f"{name}.png", png(np.zeros((4, 4), np.uint8)))

@@ -132,6 +132,20 @@ def test_folder_reads_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert open_dataset(str(tmp_path / "grey"), task="detect").train_frames.shape == (1, 32, 32, 1)
 
 
+def test_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    assert main(["--sheet", str(path), "--size", "64", "--seed", "5"]) == 0
+    sheet = np.asarray(Image.open(path))
+    assert sheet.shape == (3 * 64, 6 * 64, 3)
+    frame, boxes = make_plates(5, 0, 7, 64, 3)
+    drawn = sheet[64:128, 64:128]
+    different = (drawn != frame).any(2)
+    assert different.any() == bool(len(boxes)) and different.mean() < 0.2
+    with pytest.raises(UserError, match=r"'.xyz' is no format of pictures"):
+        main(["--sheet", str(tmp_path / "a.xyz"), "--size", "32"])
+    assert [path] == list(tmp_path.iterdir())
+
+
 def test_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
