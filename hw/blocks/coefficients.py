@@ -12,7 +12,7 @@ from hw.blocks.counters import Counter, nest, read_registered
 from hw.blocks.threshold import ThresholdAddress
 from hw.plan.array import ThresholdConfig
 
-__all__ = ["Place", "read_constants", "walk_channels"]
+__all__ = ["Place", "Rom", "walk_channels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,25 +54,24 @@ def walk_channels(
     return Place(fold=fold.value, address=walk.address, known=known)
 
 
-def read_constants(
-    m: Module,
-    name: str,
-    words: Sequence[int],
-    width: int,
-    address: Value,
-    enable: Value,
-    *,
-    kind: str,
-    cycles: int,
-) -> Value:
-    """``words[address]``, ``cycles`` registers with ``enable`` later."""
-    if len(set(words)) == 1:
-        return Const(words[0], width)
-    memory = Memory(
-        shape=width,
-        depth=len(words),
-        init=words,
-        attrs={"ram_style": "block" if kind == "block" else "logic"},
-    )
-    m.submodules[name] = memory
-    return read_registered(m, memory.read_port(domain="comb"), address, enable, cycles)
+@dataclass(frozen=True, kw_only=True)
+class Rom:
+    """How constants are read: from "lut" or "block", ``cycles`` registers with ``enable``."""
+
+    kind: str
+    cycles: int
+    enable: Value
+
+    def read(self, m: Module, name: str, words: Sequence[int], width: int, address: Value) -> Value:
+        """``words[address]``, that many cycles later; a constant where all are equal."""
+        if len(set(words)) == 1:
+            return Const(words[0], width)
+        memory = Memory(
+            shape=width,
+            depth=len(words),
+            init=words,
+            attrs={"ram_style": "block" if self.kind == "block" else "logic"},
+        )
+        m.submodules[name] = memory
+        port = memory.read_port(domain="comb")
+        return read_registered(m, port, address, self.enable, self.cycles)

@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
-from hw.blocks.coefficients import read_constants, walk_channels
+from hw.blocks.coefficients import Rom, walk_channels
 from hw.blocks.counters import delay
 from hw.blocks.join import saturate
 from hw.plan.scale import ScaleConfig
@@ -85,11 +85,15 @@ class Scale(wiring.Component):
         with m.If(enable):
             m.d.sync += self.o_stream.valid.eq(valid)
 
-        gains = self._constants(m, "gains", self._gain[None], config.gain_bits, place.fold, enable)
+        reads = config.read_cycles
+        (fold,) = _later(m, enable, [place.fold], reads - config.gain_cycles, "fold")
+        gain_memory = Rom(kind=config.gain_kind, cycles=config.gain_cycles, enable=enable)
+        gains = self._constants(m, "gains", self._gain[None], config.gain_bits, fold, gain_memory)
         # As late as the products, of which parts add up in a cycle of their own.
         (address,) = _later(m, enable, [place.address], 1 + (len(config.parts) > 1), "address")
-        offsets = self._constants(m, "offsets", self._offset, config.offset_bits, address, enable)
-        (beat,) = _later(m, enable, [self.i_stream.payload], config.read_cycles, "beat")
+        memory = Rom(kind=config.kind, cycles=reads, enable=enable)
+        offsets = self._constants(m, "offsets", self._offset, config.offset_bits, address, memory)
+        (beat,) = _later(m, enable, [self.i_stream.payload], reads, "beat")
         for lane in range(config.lanes):
             source = beat.word_select(lane, config.source_bits)
             gain = gains.word_select(lane, config.gain_bits).as_signed()
@@ -106,30 +110,15 @@ class Scale(wiring.Component):
         return m
 
     def _constants(
-        self,
-        m: Module,
-        name: str,
-        table: np.ndarray,
-        bits: int,
-        address: Value,
-        enable: Value,
+        self, m: Module, name: str, table: np.ndarray, bits: int, address: Value, memory: Rom
     ) -> Value:
         """Words of ``lanes`` constants, of a table (classes, channels)."""
-        config = self.config
+        lanes = self.config.lanes
         words = [
             sum((int(value) % (1 << bits)) << lane * bits for lane, value in enumerate(row))
-            for row in table.reshape(-1, config.lanes)
+            for row in table.reshape(-1, lanes)
         ]
-        return read_constants(
-            m,
-            name,
-            words,
-            config.lanes * bits,
-            address,
-            enable,
-            kind=config.kind,
-            cycles=config.read_cycles,
-        )
+        return memory.read(m, name, words, lanes * bits, address)
 
     def _product(self, m: Module, enable: Value, lane: int, gain: Value, source: Value) -> Value:
         """Gain times source, a register for each DSP block and one for their sum."""
@@ -140,7 +129,7 @@ class Scale(wiring.Component):
             last = number == len(config.parts) - 1
             if config.signed and last:
                 part = part.as_signed()
-            width = config.gain_bits + bits + 1
+            width = config.gain_bits + bits
             product = Signal(signed(width), name=f"product_{lane}_{number}", reset_less=True)
             with m.If(enable):
                 m.d.sync += product.eq(gain * part)

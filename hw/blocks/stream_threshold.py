@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
-from hw.blocks.coefficients import read_constants, walk_channels
+from hw.blocks.coefficients import Rom, walk_channels
 from hw.blocks.counters import delay
 from hw.plan.stream_threshold import StreamThresholdConfig
 
@@ -78,16 +78,9 @@ class StreamThreshold(wiring.Component):
         (valid,) = delay(m, enable, [accept], config.latency_cycles - 1)
         with m.If(enable):
             m.d.sync += self.o_stream.valid.eq(valid)
-        words = read_constants(
-            m,
-            "levels",
-            self._words(),
-            config.lanes * config.word_bits,
-            place.address,
-            enable,
-            kind=config.kind,
-            cycles=config.read_cycles,
-        )
+        memory = Rom(kind=config.kind, cycles=config.read_cycles, enable=enable)
+        width = config.lanes * config.word_bits
+        words = memory.read(m, "levels", self._words(), width, place.address)
         beat: Value = self.i_stream.payload
         for cycle in range(config.read_cycles):
             later = Signal(len(beat), name=f"beat_{cycle}", reset_less=True)

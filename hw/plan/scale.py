@@ -137,13 +137,23 @@ class ScaleConfig:
 
     @property
     def kind(self) -> Literal["lut", "block"]:
-        """What gains and offsets are kept in."""
+        """What offsets are kept in."""
         return self.memory or rom_kind(self.depth)
 
     @property
+    def gain_kind(self) -> Literal["lut", "block"]:
+        """What gains are kept in, which are fewer where there are border classes."""
+        return self.memory or rom_kind(self.folds)
+
+    @property
     def read_cycles(self) -> int:
-        """From an address to gain and offset: block RAM has two registers."""
+        """From a beat to its gains and offsets: block RAM has two registers."""
         return 2 if self.depth > 1 and self.kind == "block" else 1
+
+    @property
+    def gain_cycles(self) -> int:
+        """From an address to a gain; no more than `read_cycles`."""
+        return 2 if self.folds > 1 and self.gain_kind == "block" else 1
 
     @property
     def parts(self) -> tuple[int, ...]:
