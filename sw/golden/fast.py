@@ -7,6 +7,7 @@ elsewhere: accumulators, and streams of more than 8 bits.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,8 +37,9 @@ from sw.model.ir import (
 
 __all__ = ["Executor"]
 
-#: Elements of the largest tensor of a batch, and frames of a batch, at most.
-BATCH_ELEMENTS = 1 << 22
+#: Elements of the largest tensor of a batch, and frames of a batch, at most: few enough
+#: that tensors stay in the cache, and their memory with the process between batches.
+BATCH_ELEMENTS = 1 << 20
 BATCH_FRAMES = 4096
 
 #: Beyond this many levels a binary search is faster than comparing with each.
@@ -173,6 +175,27 @@ class Executor:
                 self._arrays[op.name] = _prepared(op, graph.types[op.source])
             if isinstance(op, Computed | Joined):
                 self._last_use.update(dict.fromkeys(op.sources, op.name))
+        self._signs = self._fused()
+
+    def _fused(self) -> dict[str, Threshold]:
+        """Thresholds that packed arrays apply as they count, by the arrays' names.
+
+        Those of one level, where nothing else reads the accumulators.
+        """
+        readers = Counter(
+            name
+            for op in self.graph.ops
+            if isinstance(op, Computed | Joined)
+            for name in op.sources
+        )
+        return {
+            op.source: op
+            for op in self.graph.ops
+            if isinstance(op, Threshold)
+            and op.levels.shape[1] == 1
+            and readers[op.source] == 1
+            and isinstance(self._arrays.get(op.source), PackedConv)
+        }
 
     @property
     def batch(self) -> int:
@@ -183,10 +206,8 @@ class Executor:
     def _step(self, op: Op, *sources: Held) -> NDArray:
         """Codes or values of an op's tensor."""
         source = sources[0]
-        if isinstance(op, Conv):
-            return self._arrays[op.name](source.codes)
-        if isinstance(op, Dense):
-            return self._arrays[op.name](flatten(source.codes)[:, :, None, None])
+        if isinstance(op, Conv | Dense):
+            return self._arrays[op.name](_operand(op, source))
         if isinstance(op, Threshold):
             return threshold(op, source.values)
         if isinstance(op, Scale):
@@ -201,8 +222,12 @@ class Executor:
         assert isinstance(op, Head), f"unknown op {op!r}"
         return head(op, source.values)
 
-    def _results(self, inputs: NDArray) -> Iterator[tuple[Op, Held]]:
-        """Each op and its tensor, for one batch."""
+    def _results(self, inputs: NDArray, fused: bool = False) -> Iterator[tuple[Op, Held]]:
+        """Each op and its tensor, for one batch.
+
+        With ``fused``, an array's tensor is that of the threshold behind it, where it can be.
+        """
+        signs = self._signs if fused else {}
         held: dict[str, Held] = {}
         for op in self.graph.ops:
             range_ = self.graph.types[op.name].range
@@ -211,7 +236,17 @@ class Executor:
                 result = Held(np.ascontiguousarray(codes, np.uint8), range_)
             else:
                 assert isinstance(op, Computed | Joined)
-                result = Held(self._step(op, *(held[name] for name in op.sources)), range_)
+                sources = [held[name] for name in op.sources]
+                if op.name in signs:
+                    array = self._arrays[op.name]
+                    assert isinstance(op, Conv | Dense) and isinstance(array, PackedConv)
+                    threshold_ = signs[op.name]
+                    codes = array.signs(_operand(op, sources[0]), threshold_)
+                    result = Held(codes, threshold_.range)
+                elif op.sources[0] in signs:
+                    result = sources[0]
+                else:
+                    result = Held(self._step(op, *sources), range_)
                 if range_.bits <= 8 and not isinstance(op, Conv | Dense | Head):
                     result = Held(result.codes, range_)
                 for name in op.sources:
@@ -227,8 +262,13 @@ class Executor:
 
     def scores(self, inputs: NDArray) -> NDArray[np.int32]:
         """The head's tensor (N, scores), for one batch."""
-        *_, (_, result) = self._results(inputs)
+        *_, (_, result) = self._results(inputs, fused=True)
         return np.ascontiguousarray(result.array[:, :, 0, 0].T)
+
+
+def _operand(op: Conv | Dense, source: Held) -> NDArray[np.uint8]:
+    """Codes (C, N, H, W) as an array takes them."""
+    return flatten(source.codes)[:, :, None, None] if isinstance(op, Dense) else source.codes
 
 
 def _prepared(op: Conv | Dense, source: TensorType) -> PackedConv | MatrixConv:

@@ -15,13 +15,14 @@ in bit 0, so that one XOR and one population count do 64 products.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sw.model.ir import Conv, TensorType, output_size
+from sw.model.ir import Conv, TensorType, Threshold, output_size
 
 __all__ = ["PackedConv", "pack_bits"]
 
@@ -34,8 +35,6 @@ TILE = 1 << 15
 BUFFER = 512
 #: Words of one block of windows, at most; it bounds the memory.
 BLOCK_WORDS = 1 << 18
-#: Pixels below which NumPy packs bits faster than a loop over the channels does.
-FEW_PIXELS = 256
 
 
 def pack_bits(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -44,20 +43,20 @@ def pack_bits(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
     Channel c is bit ``c % 64`` of word ``c // 64``; the bits above are 0.
     """
     channels, rest = bits.shape[0], bits.shape[1:]
-    if bits[0].size < FEW_PIXELS:
-        packed = np.zeros((bits[0].size, -(-channels // 64) * 8), np.uint8)
-        rows = np.ascontiguousarray(bits.reshape(channels, -1).T)
-        packed[:, : -(-channels // 8)] = np.packbits(rows, axis=1, bitorder="little")
-        words = packed.view("<u8").astype(np.uint64, copy=False)
-        return np.ascontiguousarray(words.T).reshape(-1, *rest)
-    words = np.zeros((-(-channels // 64), *rest, 8), np.uint8)
+    count = -(-channels // 64)
+    if channels % 8:
+        extra = np.zeros((-channels % 8, *rest), np.uint8)
+        bits = np.concatenate([bits, extra])
     # Eight rows make a row of bytes: much faster than packbits along the first axis.
-    for first in range(0, channels, 8):
-        byte = bits[first].copy()
-        for bit in range(1, min(8, channels - first)):
-            byte |= bits[first + bit] << np.uint8(bit)
-        words[first // 64, ..., first // 8 % 8] = byte
-    return words.view("<u8")[..., 0].astype(np.uint64, copy=False)
+    rows = bits.reshape(-1, 8, bits[0].size)
+    packed = np.zeros((count * 8, rows.shape[2]), np.uint8)
+    made = packed[: len(rows)]
+    made[...] = rows[:, 7]
+    for bit in range(6, -1, -1):
+        made <<= 1
+        made |= rows[:, bit]
+    octets = np.ascontiguousarray(packed.reshape(count, 8, -1).transpose(0, 2, 1))
+    return octets.view("<u8").astype(np.uint64, copy=False).reshape(count, *rest)
 
 
 @dataclass(frozen=True)
@@ -172,22 +171,56 @@ class PackedConv:
 
     def __call__(self, codes: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Accumulators (outputs, N, y, x) of the codes (C, N, H, W)."""
-        frames, (height, width) = codes.shape[1], self.output_shape
-        bits, step = self.source.range.bits, self.source.range.step
-        result = np.empty((self.op.outputs, frames, height, width), np.int32)
+        result = np.empty((self.op.outputs, codes.shape[1], *self.output_shape), np.int32)
         base = self.base[:, None].astype(np.int32)
-        scratch = _Scratch(self.op.fan_in * (2**bits - 1))
-        at_once = max(1, BLOCK_WORDS // (bits * self.words * height * width))
-        for first in range(0, frames, at_once):
-            part = slice(first, first + at_once)
-            windows = [self._windows(plane) for plane in self._planes(codes[:, part])]
+        scratch = _Scratch(self.greatest)
+        for part, windows in self._blocks(codes):
             # Frames and pixels are neighbours, so this is a view.
             total = result[:, part].reshape(self.op.outputs, -1)
             scratch.differences(self.weights, windows, total)
             # Steps may overflow; the sum fits, and so is right modulo 2**32.
-            result[:, part] *= -step
+            result[:, part] *= -self.source.range.step
             result[:, part] += base
         return result
+
+    def signs(self, codes: NDArray[np.uint8], threshold: Threshold) -> NDArray[np.uint8]:
+        """Codes (outputs, N, y, x) behind a threshold of one level, accumulators left out.
+
+        With d differences, ``base - step * d >= level`` is ``d < (base - level) // step + 1``.
+        """
+        result = np.empty((self.op.outputs, codes.shape[1], *self.output_shape), np.bool_)
+        scratch = _Scratch(self.greatest)
+        levels = threshold.levels[:, :, None].astype(np.int64)
+        limits = (self.base - levels) // self.source.range.step + 1
+        limits = np.clip(limits, 0, self.greatest + 1).astype(scratch.sum.dtype)
+        for part, windows in self._blocks(codes):
+            target = result[:, part]
+            total = target.reshape(self.op.outputs, -1)
+            each = limits[:, None]
+            if limits.size > self.op.outputs:
+                each = np.broadcast_to(each, target.shape)
+            scratch.differences(self.weights, windows, total, each.reshape(len(total), -1))
+        result[threshold.inverted] ^= True
+        return result.view(np.uint8)
+
+    @property
+    def greatest(self) -> int:
+        """Upper bound of the differences, weighted by the planes' powers of two."""
+        return self.op.fan_in * (2**self.source.range.bits - 1)
+
+    def _blocks(self, codes: NDArray[np.uint8]) -> Iterator[tuple[slice, list[NDArray[np.uint64]]]]:
+        """Slices of the frames, and the window words of each plane of their codes."""
+        height, width = self.output_shape
+        at_once = max(1, BLOCK_WORDS // (self.source.range.bits * self.words * height * width))
+        for first in range(0, codes.shape[1], at_once):
+            part = slice(first, first + at_once)
+            yield part, [self._windows(plane) for plane in self._planes(codes[:, part])]
+
+
+def _even(size: int, most: int) -> int:
+    """Length of the parts of an axis, about equal and at most ``most``."""
+    parts = -(-size // most)
+    return -(-size // parts)
 
 
 class _Scratch:
@@ -202,35 +235,43 @@ class _Scratch:
     def __init__(self, greatest: int) -> None:
         self.different = np.empty(TILE, np.uint64)
         self.count, self.few = np.empty(TILE, np.uint8), np.empty(TILE, np.uint8)
-        self.sum = np.empty(TILE, np.uint16 if greatest < 2**16 else np.uint32)
+        # One more than the greatest fits, as a limit that every count is below.
+        self.sum = np.empty(TILE, np.uint16 if greatest < 2**16 - 1 else np.uint32)
 
     def differences(
         self,
         weights: NDArray[np.uint64],
         planes: list[NDArray[np.uint64]],
-        total: NDArray[np.int32],
+        total: NDArray,
+        limits: NDArray[np.unsignedinteger] | None = None,
     ) -> None:
         """Put ``sum over b of 2**b * popcount(weights ^ planes[b])`` into ``total``.
 
         ``weights`` is (words, outputs), a plane (words, positions) and ``total``
-        (outputs, positions).
+        (outputs, positions). With ``limits``, (outputs, positions) or (outputs, 1), put
+        whether the sum is below its limit into ``total``, which is bool.
         """
+        if limits is not None:
+            limits = np.broadcast_to(limits, total.shape)
         # The longer axis last, along which NumPy's inner loops run.
         pairs = [(weights, plane) for plane in planes]
         if total.shape[1] < total.shape[0]:
             pairs, total = [(plane, weights) for plane in planes], total.T
-        inner = min(INNER, total.shape[1])
-        outer = max(1, TILE // inner)
+            limits = None if limits is None else limits.T
+        inner = _even(total.shape[1], INNER)
+        outer = _even(total.shape[0], max(1, TILE // inner))
         with np.errstate():  # in its scope the buffer's size is set
             np.setbufsize(BUFFER)
             for i in range(0, total.shape[1], inner):
                 for o in range(0, total.shape[0], outer):
                     target = total[o : o + outer, i : i + inner]
                     parts = [(a[:, o : o + outer], b[:, i : i + inner]) for a, b in pairs]
-                    if 2 * target.size <= TILE:
-                        target[...] = self._small_tile(parts, target.shape)
+                    tile = self._small_tile if 4 * target.size <= TILE else self._tile
+                    counts = tile(parts, target.shape)
+                    if limits is None:
+                        target[...] = counts
                     else:
-                        target[...] = self._tile(parts, target.shape)
+                        np.less(counts, limits[o : o + outer, i : i + inner], out=target)
 
     def _tile(
         self, pairs: list[tuple[NDArray[np.uint64], NDArray[np.uint64]]], shape: tuple[int, ...]
