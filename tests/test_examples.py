@@ -10,7 +10,7 @@ import pytest
 from sw import golden
 from sw.model import Model, load
 from sw.model.ir import BIPOLAR, Conv, Dense, Pool
-from sw.train.data import FASHION_CLASSES
+from sw.train.datasets.idx import FASHION_CLASSES
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
