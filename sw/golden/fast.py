@@ -178,7 +178,7 @@ class Executor:
         self._signs = self._fused()
 
     def _fused(self) -> dict[str, Threshold]:
-        """Thresholds that packed arrays apply as they count, by the arrays' names.
+        """Thresholds that arrays apply block by block, by the arrays' names.
 
         Those of one level, where nothing else reads the accumulators.
         """
@@ -194,7 +194,7 @@ class Executor:
             if isinstance(op, Threshold)
             and op.levels.shape[1] == 1
             and readers[op.source] == 1
-            and isinstance(self._arrays.get(op.source), PackedConv)
+            and op.source in self._arrays
         }
 
     @property
@@ -238,10 +238,9 @@ class Executor:
                 assert isinstance(op, Computed | Joined)
                 sources = [held[name] for name in op.sources]
                 if op.name in signs:
-                    array = self._arrays[op.name]
-                    assert isinstance(op, Conv | Dense) and isinstance(array, PackedConv)
+                    assert isinstance(op, Conv | Dense)
                     threshold_ = signs[op.name]
-                    codes = array.signs(_operand(op, sources[0]), threshold_)
+                    codes = self._arrays[op.name].signs(_operand(op, sources[0]), threshold_)
                     result = Held(codes, threshold_.range)
                 elif op.sources[0] in signs:
                     result = sources[0]

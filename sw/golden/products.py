@@ -9,6 +9,7 @@ fit 32 bits, so a float64 always does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sw.golden.packed import PackedConv
-from sw.model.ir import Conv, TensorType, output_size
+from sw.model.ir import Conv, TensorType, Threshold, output_size
 
 __all__ = ["MatrixConv", "better_packed"]
 
-#: Elements of one block of columns, at most; it bounds the memory.
-BLOCK_ELEMENTS = 1 << 21
+#: Elements of one block of columns and of its products, at most: few enough for the cache.
+BLOCK_ELEMENTS = 1 << 19
 
 
 #: Nanoseconds on one core, as measured, relative to one another: a multiplication of a
@@ -58,12 +59,18 @@ class MatrixConv:
         )
 
     @cached_property
+    def bound(self) -> int:
+        """What no partial sum exceeds in magnitude."""
+        rows = np.abs(self.op.weights.reshape(self.op.outputs, -1).astype(np.int64))
+        return int(rows.sum(axis=1).max()) * max(
+            abs(self.source.range.low), abs(self.source.range.high)
+        )
+
+    @cached_property
     def weights(self) -> NDArray[np.floating]:
         """Matrix (outputs, taps * inputs) of the narrowest type that is exact."""
-        rows = self.op.weights.reshape(self.op.outputs, -1)
-        greatest = max(abs(self.source.range.low), abs(self.source.range.high))
-        bound = int(np.abs(rows.astype(np.int64)).sum(axis=1).max()) * greatest
-        return rows.astype(np.float32 if bound < 2**24 else np.float64)
+        dtype = np.float32 if self.bound < 2**24 else np.float64
+        return self.op.weights.reshape(self.op.outputs, -1).astype(dtype)
 
     def _padded(self, codes: NDArray[np.uint8]) -> NDArray[np.floating]:
         """Padded values (C, N, H, W) of the codes."""
@@ -91,16 +98,34 @@ class MatrixConv:
 
     def __call__(self, codes: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Accumulators (outputs, N, y, x) of the codes (C, N, H, W)."""
+        result = np.empty((self.op.outputs, codes.shape[1], *self.output_shape), np.int32)
+        for part, rows, products in self._products(codes):
+            result[:, part, rows] = products
+        return result
+
+    def signs(self, codes: NDArray[np.uint8], threshold: Threshold) -> NDArray[np.uint8]:
+        """Codes (outputs, N, y, x) behind a threshold of one level, accumulators left out."""
+        result = np.empty((self.op.outputs, codes.shape[1], *self.output_shape), np.bool_)
+        # A level beyond every sum is as good one beyond, which the type holds.
+        levels = np.clip(threshold.levels, -self.bound, self.bound + 1).astype(self.weights.dtype)
+        for part, rows, products in self._products(codes):
+            np.greater_equal(products, levels[:, :, None, None], out=result[:, part, rows])
+        result[threshold.inverted] ^= True
+        return result.view(np.uint8)
+
+    def _products(
+        self, codes: NDArray[np.uint8]
+    ) -> Iterator[tuple[slice, slice, NDArray[np.floating]]]:
+        """Slices of the frames and of the output rows, and their sums (outputs, n, rows, x)."""
         frames, (height, width) = codes.shape[1], self.output_shape
-        result = np.empty((self.op.outputs, frames, height, width), np.int32)
-        row = self.op.fan_in * width
+        row = max(self.op.fan_in, self.op.outputs) * width
         frames_at_once = max(1, BLOCK_ELEMENTS // (row * height))
         rows_at_once = max(1, min(height, BLOCK_ELEMENTS // row))
         for first in range(0, frames, frames_at_once):
-            part = slice(first, first + frames_at_once)
+            part = slice(first, min(frames, first + frames_at_once))
             values = self._padded(codes[:, part])
             for y in range(0, height, rows_at_once):
-                target = result[:, part, y : y + rows_at_once]
-                columns = self._columns(values, y, target.shape[2])
-                target[...] = (self.weights @ columns).reshape(target.shape)
-        return result
+                rows = slice(y, min(height, y + rows_at_once))
+                products = self.weights @ self._columns(values, y, rows.stop - y)
+                shape = self.op.outputs, part.stop - first, rows.stop - y, width
+                yield part, rows, products.reshape(shape)
