@@ -1,0 +1,142 @@
+"""Cases of `benchmarks.size`: scale, thresholds on streams, pools, FIFO, fork and joins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from amaranth.lib import wiring
+
+from benchmarks.size_cases import Case
+from hw.blocks.fifo import StreamFifo
+from hw.blocks.join import Add, Concat
+from hw.blocks.scale import Scale
+from hw.blocks.stream_threshold import StreamThreshold
+from hw.blocks.window_pool import WindowPool
+from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
+from hw.plan.pool import WindowPoolConfig
+from hw.plan.scale import ScaleConfig
+from hw.plan.stream_threshold import StreamThresholdConfig
+
+__all__ = ["CASES", "JoinCase"]
+
+
+class JoinCase(Case):
+    """A block with its config."""
+
+    def build(self, rng: np.random.Generator) -> wiring.Component:
+        """The block, with random data where it takes any."""
+        return _BUILD[type(self.config)](self.config, rng)
+
+
+def _scale(config: ScaleConfig, rng: np.random.Generator) -> Scale:
+    limit = 1 << (config.gain_bits - 1)
+    gain = rng.integers(-limit, limit, config.channels)
+    low, high = config.offset_limits
+    # About the middle, where those of a trained network lie.
+    offset = rng.integers(low // 4, high // 4, (config.classes, config.channels))
+    return Scale(config=config, gain=gain, offset=offset)
+
+
+def _threshold(config: StreamThresholdConfig, rng: np.random.Generator) -> StreamThreshold:
+    low, high = config.level_limits
+    shape = config.classes, config.channels, config.levels
+    levels = np.sort(rng.integers(low, high, shape), axis=-1)
+    inverted = rng.random(config.channels) < 0.5
+    return StreamThreshold(config=config, levels=levels, inverted=inverted)
+
+
+_BUILD: dict[type, Callable[[Any, np.random.Generator], wiring.Component]] = {
+    AddConfig: lambda config, _: Add(config=config),
+    ConcatConfig: lambda config, _: Concat(config=config),
+    FifoConfig: lambda config, _: StreamFifo(config=config),
+    ScaleConfig: _scale,
+    StreamThresholdConfig: _threshold,
+    WindowPoolConfig: lambda config, _: WindowPool(config=config),
+}
+
+
+def _sides(border: bool) -> dict[str, tuple[int, ...]]:
+    """A map of 14x14, of nine border classes or of one."""
+    side = (0, *(1,) * 12, 2) if border else (0,) * 14
+    return {"y_classes": side, "x_classes": side}
+
+
+def _scale_case(
+    name: str, lanes: int, folds: int, *, border: bool = False, **options: Any
+) -> JoinCase:
+    shape = {
+        "channels": lanes * folds, "lanes": lanes, "source_bits": 13, "encoding": "matches",
+        "gain_bits": 18, "shift": 12, "levels": 65534, **_sides(border),
+    }  # fmt: skip
+    config = ScaleConfig(**{**shape, **options})
+    return JoinCase(name=f"scale {name}", block="Scale", config=config)
+
+
+def _threshold_case(
+    name: str, lanes: int, folds: int, *, border: bool = False, **options: Any
+) -> JoinCase:
+    shape = {
+        "channels": lanes * folds, "lanes": lanes, "source_bits": 16, "encoding": "code",
+        "levels": 1, **_sides(border),
+    }  # fmt: skip
+    config = StreamThresholdConfig(**{**shape, **options})
+    return JoinCase(name=f"threshold {name}", block="StreamThreshold", config=config)
+
+
+def _add_case(lanes: int, bits: tuple[int, int], levels: int, constant: int) -> JoinCase:
+    config = AddConfig(
+        elements=64 * lanes, lanes=lanes, source_bits=bits, constant=constant, levels=levels
+    )
+    name = f"add {lanes} lanes of {bits[0]} and {bits[1]} bits"
+    return JoinCase(name=name, block="Add", config=config)
+
+
+def _concat_case(lanes: int, channels: tuple[int, ...], lane_bits: int) -> JoinCase:
+    config = ConcatConfig(pixels=64, channels=channels, lanes=lanes, lane_bits=lane_bits)
+    name = f"concat {lanes} lanes of {lane_bits} bits, {len(channels)} sources"
+    return JoinCase(name=name, block="Concat", config=config)
+
+
+def _fifo_case(width: int, depth: int) -> JoinCase:
+    config = FifoConfig(width=width, depth=depth)
+    return JoinCase(name=f"fifo {width} bits, {depth}", block="StreamFifo", config=config)
+
+
+def _pool_case(name: str, side: int, channels: int, lanes: int, **options: Any) -> JoinCase:
+    shape = {
+        "height": side, "width": side, "channels": channels, "lanes": lanes, "levels": 65534,
+        "size": (2, 2), "stride": (2, 2),
+    }  # fmt: skip
+    config = WindowPoolConfig(**{**shape, **options})
+    return JoinCase(name=f"window pool {name}", block="WindowPool", config=config)
+
+
+_STEM = {"size": (3, 3), "stride": (2, 2), "top": 1, "left": 1, "bottom": 1, "right": 1}
+
+CASES: tuple[JoinCase, ...] = (
+    _scale_case("4 lanes, 8 folds", 4, 8),
+    _scale_case("4 lanes, 64 folds", 4, 64),
+    _scale_case("8 lanes, 8 folds, 8 bits", 8, 8, levels=255, shift=20),
+    _scale_case("4 lanes, 8 folds, border", 4, 8, border=True),
+    _scale_case("2 lanes of 24 bits, 8 folds", 2, 8, source_bits=24, encoding="signed"),
+    _scale_case("8 lanes of 16 bits, 16 folds", 8, 16, source_bits=16, encoding="code"),
+    _threshold_case("8 lanes, 8 folds", 8, 8),
+    _threshold_case("4 lanes, 64 folds", 4, 64),
+    _threshold_case("4 lanes, 4 folds, 3 levels", 4, 4, levels=3),
+    _threshold_case("4 lanes of 12 bits, border", 4, 4, source_bits=12, border=True),
+    _add_case(4, (16, 16), 65534, -32767),
+    _add_case(8, (16, 16), 65534, -32767),
+    _add_case(4, (8, 16), 255, -100),
+    _concat_case(16, (32, 32), 1),
+    _concat_case(8, (16, 32, 16), 2),
+    _fifo_case(64, 16),
+    _fifo_case(32, 100),
+    _fifo_case(64, 700),
+    _pool_case("28x28x16, 4 lanes, 3x3, stride 2", 28, 16, 4, **_STEM),
+    _pool_case("56x56x64, 4 lanes, 3x3, stride 2", 56, 64, 4, **_STEM),
+    _pool_case("14x14x16, 4 lanes, sum", 14, 16, 4, kind="sum"),
+    _pool_case("7x7x64, 4 lanes, global sum", 7, 64, 4, kind="sum", size=(7, 7), stride=(7, 7)),
+    _pool_case("28x28x16, 16 lanes of 1 bit, 3x3, stride 2", 28, 16, 16, levels=1, **_STEM),
+)
