@@ -22,7 +22,15 @@ from hw.flow.toolchain import Tool, find_nextpnr, find_packer, find_yosys
 from sw import cli
 from sw.errors import ClockError, PlanError, ToolError, UserError
 
-__all__ = ["Sources", "Synthesis", "flow_identity", "implement", "route", "synthesise"]
+__all__ = [
+    "Sources",
+    "Synthesis",
+    "flow_identity",
+    "implement",
+    "route",
+    "route_board",
+    "synthesise",
+]
 
 #: What a family's module must have: see `hw.flow.ecp5`.
 FAMILIES = {"ecp5": ecp5}
@@ -179,6 +187,30 @@ def route(
     return steps.read_routed(folder / "routed.json", clock_mhz)
 
 
+def route_board(
+    synthesis: Synthesis,
+    board: Board,
+    *,
+    clock_mhz: float,
+    seed: int,
+    folder: Path,
+    constraints: bytes | None,
+    nextpnr: Tool | None = None,
+) -> Routed:
+    """`route` on a board's device."""
+    return route(
+        synthesis,
+        family=board.family,
+        device=board.device,
+        luts=board.budget.lut,
+        clock_mhz=clock_mhz,
+        seed=seed,
+        folder=folder,
+        constraints=constraints,
+        nextpnr=nextpnr,
+    )
+
+
 def implement(
     sources: Sources,
     board: Board,
@@ -253,11 +285,9 @@ def _run_tools(
     synthesis = synthesise(sources.rtlil, family=board.family, folder=folder, yosys=yosys)
     check_fit(synthesis.counts, board)
     start = time.monotonic()
-    routed = route(
+    routed = route_board(
         synthesis,
-        family=board.family,
-        device=board.device,
-        luts=board.budget.lut,
+        board,
         clock_mhz=clock_mhz,
         seed=seed,
         folder=folder,
