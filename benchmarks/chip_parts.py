@@ -61,11 +61,14 @@ class Part:
         About how long it takes on two cores.
     measure : callable
         Gives the figures, plain JSON.
+    case : callable, optional
+        Gives what is measured, where that is a block of its own.
     """
 
     name: str
     minutes: float
     measure: Callable[[], dict[str, Any]]
+    case: Callable[[], Case] | None = None
 
 
 def _case(name: str) -> Case:
@@ -251,7 +254,7 @@ def measure_planner() -> dict[str, Any]:
 
 
 def _block(name: str, minutes: float, case: Callable[[], Case], macs: int | None = None) -> Part:
-    return Part(name=name, minutes=minutes, measure=lambda: measure_block(case(), macs))
+    return Part(name=name, minutes=minutes, measure=lambda: measure_block(case(), macs), case=case)
 
 
 def _network(name: str, model: str, minutes: float, *arguments: str) -> Part:

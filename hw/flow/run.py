@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -90,7 +90,14 @@ def flow_identity(family: str) -> tuple[str, ...]:
     )
 
 
-def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = None) -> Synthesis:
+def synthesise(
+    rtlil: bytes,
+    *,
+    family: str,
+    folder: Path,
+    yosys: Tool | None = None,
+    flags: str | None = None,
+) -> Synthesis:
     """Synthesise a design in ``folder``, which receives ``top.json`` and ``yosys.log``.
 
     Also of use for a block on its own, as benchmarks do.
@@ -105,6 +112,8 @@ def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = 
         An existing folder.
     yosys : Tool, optional
         The one found by `find_yosys` when not given.
+    flags : str, optional
+        Of Yosys's synthesis, instead of the family's.
 
     Raises
     ------
@@ -113,7 +122,8 @@ def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = 
     """
     steps, tool = FAMILIES[family], yosys or find_yosys()
     (folder / "top.il").write_bytes(rtlil)
-    (folder / "synthesise.ys").write_text(steps.synthesis_script(), encoding="utf-8")
+    script = steps.synthesis_script(flags=steps.SYNTHESIS_FLAGS if flags is None else flags)
+    (folder / "synthesise.ys").write_text(script, encoding="utf-8")
     start = time.monotonic()
     with _step("synthesise", tool) as note:
         tool.run(
@@ -142,6 +152,7 @@ def route(
     folder: Path,
     constraints: bytes | None,
     nextpnr: Tool | None = None,
+    options: Sequence[str] | None = None,
 ) -> Routed:
     """Place and route what `synthesise` left in ``folder``, as ``top.config``.
 
@@ -155,6 +166,8 @@ def route(
         How many LUTs the device has, by which the router is chosen.
     clock_mhz : float
         The clock asked for.
+    options : sequence of str, optional
+        Router and density, instead of the family's choice.
 
     Raises
     ------
@@ -167,6 +180,7 @@ def route(
         fill=synthesis.counts.lut / luts,
         seed=seed,
         constrained=constraints is not None,
+        options=options,
     )
     if constraints is None:
         arguments += ["--freq", f"{clock_mhz:g}"]
