@@ -29,7 +29,6 @@ from hw.blocks.threshold import StartValues, ThresholdUnit
 from hw.options import Planned, planned
 from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.cost import Budget
-from hw.plan.memory import block_rams
 from hw.plan.plan import make_plan
 from sim.core import CoreSimulator
 from sw import cli, golden
@@ -148,20 +147,6 @@ def measure_thresholds() -> dict[str, Any]:
     return figures
 
 
-def _packing(made: Planned) -> float | None:
-    """Part of the bits of the weights' block RAMs that are weights."""
-    used = blocks = 0
-    for layer in made.plan.layers:
-        array = layer.array
-        if array is None or array.weight_memory != "block":
-            continue
-        weights = array.weights
-        used += array.outputs * array.fan_in
-        memories = array.outputs * array.fan_in // (weights.width * weights.depth)
-        blocks += memories * block_rams(weights.width, weights.depth)
-    return round(used / (blocks * _BLOCK_BITS), 3) if blocks else None
-
-
 def simulate(made: Planned, model: Model) -> dict[str, Any]:
     """Cycles of a frame in a steady stream, counted in the compiled RTL.
 
@@ -220,7 +205,7 @@ def measure_network(name: str, arguments: Sequence[str]) -> dict[str, Any]:
         "clock_mhz": made.plan.clock_mhz,
         "predicted": made.plan.summary()["predicted"],
         "gap": made.plan.gap,
-        "weight_packing": _packing(made),
+        "weight_packing": made.plan.weights.summary()["weights_packed"],
         "limited_by": made.plan.limited_by,
         **simulate(made, model),
     }

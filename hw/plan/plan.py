@@ -19,6 +19,7 @@ from hw.plan.link import LinkConfig
 from hw.plan.search import Choice, Search, shortages
 from hw.plan.stages import HeadStage, cut
 from hw.plan.stream import HeadConfig
+from hw.plan.weights import Packing
 from sw.errors import PlanError
 from sw.model.model import Model
 
@@ -86,6 +87,11 @@ class Plan:
         return config
 
     @property
+    def weights(self) -> Packing:
+        """How full the block RAMs of all weights are."""
+        return sum((layer.weights for layer in self.layers), Packing())
+
+    @property
     def bottleneck(self) -> LayerPlan:
         """The first of the slowest layers."""
         return max(self.layers, key=lambda layer: layer.cycles)
@@ -94,6 +100,7 @@ class Plan:
         """What `hw.plan --json` prints."""
         predicted: dict[str, Any] = dict(self.predicted.summary())
         predicted["packed"] = rounded(self.predicted.packed)
+        predicted |= self.weights.summary()
         predicted["fmax_mhz"] = round(self.fmax_mhz, 1)
         predicted["cycles_per_frame"] = self.cycles_per_frame
         predicted["frames_per_second"] = round(self.frames_per_second, 3)

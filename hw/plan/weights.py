@@ -41,6 +41,7 @@ __all__ = [
     "BLOCK_RAM_BITS",
     "BLOCK_RAM_SHAPES",
     "WEIGHT_LATENCY",
+    "Packing",
     "WeightConfig",
     "least_block_rams",
     "weight_memory",
@@ -170,6 +171,48 @@ class WeightConfig:
         multiplexers = (self.width + self.part) * (self.pages - 1)
         gathered = 1.5 * self.width * self.ninths
         return BLOCK_RAM_LUTS * self.block_rams + multiplexers + gathered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """How full the block RAMs are that hold weights.
+
+    Parameters
+    ----------
+    bits : int
+        Weights in block RAM.
+    block_rams : int
+        Block RAMs that hold them.
+    least : int
+        Block RAMs that the folding allows to do with, `least_block_rams`.
+    """
+
+    bits: int = 0
+    block_rams: int = 0
+    least: int = 0
+
+    def __add__(self, other: Packing) -> Packing:
+        return Packing(
+            bits=self.bits + other.bits,
+            block_rams=self.block_rams + other.block_rams,
+            least=self.least + other.least,
+        )
+
+    @property
+    def packed(self) -> float | None:
+        """Part of the block RAMs' bits that are weights; None where there are no block RAMs."""
+        return self.bits / (self.block_rams * BLOCK_RAM_BITS) if self.block_rams else None
+
+    @property
+    def packed_at_most(self) -> float | None:
+        """The same of the fewest block RAMs that the folding allows."""
+        return self.bits / (self.least * BLOCK_RAM_BITS) if self.least else None
+
+    def summary(self) -> dict[str, float | int | None]:
+        """What `hw.plan --json` prints."""
+        parts = {"weights_packed": self.packed, "weights_packed_at_most": self.packed_at_most}
+        rounded = {name: part and round(part, 4) for name, part in parts.items()}
+        return {"weights_bram": self.block_rams, **rounded}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Weight memories: contents, latency, and how the words lie in block RAM."""
+"""Weight memories: contents and latency."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import pytest
 from amaranth.sim import Simulator, SimulatorContext
 
 from hw.blocks.weights import WeightMemory
-from hw.plan.weights import WeightConfig, least_block_rams, weight_memory
-from sw.errors import PlanError
+from hw.plan.weights import WeightConfig
 
 
 def random_words(rng: np.random.Generator, depth: int, width: int) -> list[int]:
@@ -83,48 +82,6 @@ def test_ninth_words(depth, width, pages, rate, rng):
     assert found[latency:] == asked[:-latency]
 
 
-@pytest.mark.parametrize(
-    ("width", "depth", "layout"),
-    [
-        # A shape that fits: no pages, nothing gathered.
-        (16, 2048, (2, 1, False)),
-        (36, 512, (1, 1, False)),
-        # Nine words in the places of eight: all bits of the block RAMs are used.
-        (32, 1152, (2, 1, True)),
-        (32, 2304, (4, 1, True)),
-        (32, 4608, (8, 2, True)),
-        # Not where that saves nothing.
-        (32, 288, (1, 1, False)),
-        # Pages that share a block RAM.
-        (7, 7168, (3, 7, False)),
-        (4, 9216, (2, 9, False)),
-    ],
-)
-def test_layout(width, depth, layout):
-    config = weight_memory(width, depth)
-    assert (config.block_rams, config.pages, config.ninths) == layout
-    assert config.latency_cycles == 3
-
-
-def test_no_memory_is_better_than_its_bound_and_most_are_close(rng):
-    for _ in range(300):
-        width, depth = int(rng.integers(1, 200)), int(rng.integers(2, 20_000))
-        config = weight_memory(width, depth)
-        least = least_block_rams(width, depth)
-        assert config.block_rams >= least
-        # The words are all there.
-        assert config.pages * config.page_depth >= config.places
-        assert config.places + config.ninths * depth // 9 == depth
-
-
-@pytest.mark.parametrize(
-    ("width", "depth", "blocks"),
-    [(36, 512, 1), (37, 2, 2), (36, 513, 2), (18, 1024, 1), (256, 1152, 16), (512, 288, 15)],
-)
-def test_least_block_rams(width, depth, blocks):
-    assert least_block_rams(width, depth) == blocks
-
-
 @pytest.mark.parametrize("memory", ["lut", "block"])
 def test_one_word_is_a_constant(memory):
     config = WeightConfig(depth=1, width=5, memory=memory)
@@ -136,16 +93,3 @@ def test_one_word_is_a_constant(memory):
     simulator = Simulator(block)
     simulator.add_testbench(check)
     simulator.run()
-
-
-def test_unknown_memory():
-    with pytest.raises(PlanError, match=r"'flash', but must be 'lut' or 'block'.*Choose"):
-        WeightConfig(depth=1, width=1, memory="flash")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("depth", "width"), [(10, 8), (9, 7)])
-def test_ninths_of_other_shapes(depth, width):
-    with pytest.raises(
-        PlanError, match=rf"{depth} words of {width} bits are to be kept in ninth bits.*Leave"
-    ):
-        WeightConfig(depth=depth, width=width, ninths=True)
