@@ -25,10 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.chip_parts import BLOCK_CLOCK, SEEDS
-from benchmarks.size import FAMILY, placements, rtlil_of
+from benchmarks.size import FAMILY, design_of, placements
 from benchmarks.size_cases import CASES, Case
 from benchmarks.used import apart
 from hw.flow.run import synthesise
@@ -88,11 +86,14 @@ def measure(case: Case, *, route: bool, store: Store | None = None) -> Figures:
         if store is not None:
             store(found)
 
-    design, used = apart(_elaborate, case)
+    design, used = apart(design_of, case)
     keep({"elaborate": used})
     if not route:
-        lut, used = apart(_synthesise, design)
-        keep({"synthesise": used, "lut": lut})
+        # Not the system's temporary folder, which YoWASP's programs do not see.
+        Path("build").mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="build-time-", dir="build") as name:
+            made, used = apart(synthesise, design, family=FAMILY, folder=Path(name))
+        keep({"synthesise": used, "lut": made.counts.lut})
         return found
     runs = placements(design, clock_mhz=BLOCK_CLOCK, seeds=SEEDS)
     median = {key: statistics.median_low([run[key] for run in runs.values()]) for key in _PLACED}
@@ -104,18 +105,6 @@ def measure(case: Case, *, route: bool, store: Store | None = None) -> Figures:
     keep({"synthesise": first["synthesise"], "lut": first["lut"]})
     keep({"place_and_route": used, **median, "seeds": seeds})
     return found
-
-
-def _elaborate(case: Case) -> bytes:
-    return rtlil_of(case.build(np.random.default_rng(1)))
-
-
-def _synthesise(design: bytes) -> int:
-    """The LUTs of the synthesised design."""
-    # Not the system's temporary folder, which YoWASP's programs do not see.
-    Path("build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="build-time-", dir="build") as name:
-        return synthesise(design, family=FAMILY, folder=Path(name)).counts.lut
 
 
 def exponent(found: list[Figures], step: str) -> float | None:

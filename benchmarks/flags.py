@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks import size
 from benchmarks.chip_parts import BLOCK_CLOCK, PARTS
 from benchmarks.routed_chip import plan_options
@@ -104,9 +102,8 @@ class Design:
 def _block(part: str) -> Design:
     case = PARTS[part].case
     assert case is not None, "a block of its own"
-    block = case().build(np.random.default_rng(1))
     return Design(
-        sources=Sources(rtlil=size.rtlil_of(block), constraints=None),
+        sources=Sources(rtlil=size.design_of(case()), constraints=None),
         device=size.DEVICE,
         luts=size.LUTS,
         clock_mhz=BLOCK_CLOCK,

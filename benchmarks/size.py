@@ -73,6 +73,11 @@ def rtlil_of(block: wiring.Component) -> bytes:
     return text.encode()
 
 
+def design_of(case: Case) -> bytes:
+    """A case elaborated, with the data that its figures are of."""
+    return rtlil_of(case.build(np.random.default_rng(1)))
+
+
 def placements(
     design: bytes, *, clock_mhz: float, seeds: Sequence[int]
 ) -> dict[int, dict[str, Any]]:

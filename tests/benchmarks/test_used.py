@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks.used import apart
+from sw.errors import ToolError
 
 
 def _allocate(megabytes: int) -> int:
@@ -14,6 +17,10 @@ def _allocate(megabytes: int) -> int:
 
 def _start(program: str) -> int:
     return subprocess.run([sys.executable, "-c", program], check=True).returncode
+
+
+def _fail(message: str) -> None:
+    raise ToolError(message, "Try again")
 
 
 def test_the_peak_is_that_of_one_step() -> None:
@@ -27,3 +34,8 @@ def test_processes_that_it_starts_count() -> None:
     _, used = apart(_start, "b'x' * 300_000_000; sum(range(5_000_000))")
     assert used["cpu_s"] > 0.05
     assert used["peak_mb"] > 300
+
+
+def test_errors_come_back() -> None:
+    with pytest.raises(ToolError, match=r"^no luck\. Try again\.$"):
+        apart(_fail, "no luck")
