@@ -50,9 +50,22 @@ SYNTHESIS_FLAGS = "-nowidelut"
 
 
 def synthesis_script(top: str = "top", *, flags: str = SYNTHESIS_FLAGS) -> str:
-    """Yosys commands from ``top.il`` to ``top.json`` and cell counts in ``cells.json``."""
+    """Yosys commands from ``top.il`` to ``top.json`` and cell counts in ``cells.json``.
+
+    Memories are mapped module by module, before synth_ecp5 makes the design flat: Yosys's
+    passes on memories take long in a large flat design. An enable must be seen as such for
+    a register to become a memory's own.
+    """
     return (
         f"read_rtlil {top}.il\n"
+        f"hierarchy -top {top}\n"
+        "proc\n"
+        "opt_expr\n"
+        "opt_clean\n"
+        "opt_dff\n"
+        "opt_clean\n"
+        "memory -nomap\n"
+        f"synth_ecp5 {flags} -top {top} -run map_ram:map_ffram\n"
         f"synth_ecp5 {flags} -top {top} -json {top}.json\n"
         "tee -q -o cells.json stat -json\n"
     )

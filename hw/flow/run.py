@@ -36,7 +36,7 @@ __all__ = [
 FAMILIES = {"ecp5": ecp5}
 
 #: Enters every cache key: raise it when a change here changes what the tools make.
-FLOW_VERSION = "3"
+FLOW_VERSION = "4"
 
 #: CPU seconds of place and route for each LUT, for the estimate on the progress line.
 _SECONDS_PER_LUT = 0.015
