@@ -127,7 +127,6 @@ _DESIGNS: dict[str, Callable[[], Design]] = {
     "lines-parallel": lambda: _block("lines-parallel"),
     "logic-64x64": lambda: _block("logic-64x64"),
     "larq-12F": lambda: _chip("larq_mnist", "--size", "12F"),
-    "tfc-25F": lambda: _chip("tfc_mnist", "--size", "25F"),
 }
 
 
@@ -198,7 +197,7 @@ def _build_folder() -> Path:
 
 
 _SYNTHESIS = ("array-1024", "lines-serial", "lines-parallel", "logic-64x64", "larq-12F")
-_PLACING = ("larq-12F", "array-2048", "tfc-25F")
+_PLACING = ("array-2048", "larq-12F", "logic-64x64")
 
 #: What is measured, by name.
 ENTRIES: dict[str, tuple[Callable[[Design], Figures], str]] = {
