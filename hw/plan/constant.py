@@ -13,9 +13,8 @@ only the XORs of a popcount; what saves most is that outputs share sums:
    the second ``plus - minus``. Over q, or over p, these add up to the class sums of a
    half on its own, and step 2 goes on with each half, as in a fast Hadamard transform.
 3. Counting costs a b-th of a popcount for each output, the rest about ``2**(b + 1) / b``
-   adders: five or six outputs are least for 200 to 1,000 lanes, but four take hardly more
-   sites, and their classes are four times as large, so that an adder finds its lanes four
-   times as close together. Wires are what is scarce: four it is.
+   adders: five or six outputs are best for 200 to 1,000 lanes. Four take a seventh more
+   sites there and are not known to be easier to route.
 4. Class sums are trees of adders of two numbers and a *rider*, a lane in the carry
    input. A site may take functions of two lanes as each of its operands, so that two
    *pairs* of lanes and a rider, five lanes, are added at once: d levels count up to
@@ -44,8 +43,8 @@ from hw.plan.adders import Adder, Lane, Operand, Output, Pair, SumPlan
 
 __all__ = ["estimated_sites", "group_hops", "group_sizes", "plan_sums", "sum_cycles"]
 
-#: Outputs that share sums, at most: see step 3 above.
-_LARGEST_GROUP = 4
+#: Outputs that share sums, at most.
+_LARGEST_GROUP = 7
 
 #: Sites, about, that read lanes in the same cycle; the next ones read them a cycle later,
 #: so that a lane's wires stay short in a large layer.
