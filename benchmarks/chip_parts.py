@@ -62,12 +62,16 @@ class Part:
         Gives the figures, plain JSON.
     case : callable, optional
         Gives what is measured, where that is a block of its own.
+    model, arguments : str and tuple of str
+        Of ``examples/`` and of its plan, where that is routed whole; else empty.
     """
 
     name: str
     minutes: float
     measure: Callable[[], dict[str, Any]]
     case: Callable[[], Case] | None = None
+    model: str = ""
+    arguments: tuple[str, ...] = ()
 
 
 def _case(name: str) -> Case:
@@ -243,7 +247,13 @@ def _block(name: str, minutes: float, case: Callable[[], Case], macs: int | None
 
 
 def _network(name: str, model: str, minutes: float, *arguments: str) -> Part:
-    return Part(name=name, minutes=minutes, measure=lambda: measure_network(model, arguments))
+    return Part(
+        name=name,
+        minutes=minutes,
+        measure=lambda: measure_network(model, arguments),
+        model=model,
+        arguments=arguments,
+    )
 
 
 def _cycles(model: str, *arguments: str) -> Part:

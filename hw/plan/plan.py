@@ -165,13 +165,14 @@ def make_plan(
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
     search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
+    fastest = CLOCK_SHARE * design_fmax(Cost(), budget, pools=False)
     request = _Request(
         name=model.name,
         board=board,
         size=size,
         budget=budget,
         # Where it is to be chosen: faster than any design, to begin with.
-        clock_mhz=clock(CLOCK_SHARE * design_fmax(Cost())) if callable(clock) else clock,
+        clock_mhz=clock(fastest) if callable(clock) else clock,
         share=Share.of(share),
         candidates=tuple(candidates),
     )
@@ -189,7 +190,7 @@ def make_plan(
         predicted=choice.cost,
         cycles_per_frame=choice.cycles,
         limited_by=limited_by,
-        fmax_mhz=design_fmax(choice.cost),
+        fmax_mhz=_fmax(choice, budget),
         gap=1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap,
     )
 
@@ -228,11 +229,17 @@ def _settle(
             choice, limited_by = _fast_enough(search, request, fps), "fps"
         if not callable(clock):
             return choice, limited_by, clock
-        reached = clock(CLOCK_SHARE * design_fmax(choice.cost))
+        reached = clock(CLOCK_SHARE * _fmax(choice, request.budget))
         # A rate asked for must be reached at the clock that there will be.
         if fps is None or reached >= request.clock_mhz:
             return choice, limited_by, reached
         request = replace(request, clock_mhz=reached)
+
+
+def _fmax(choice: Choice, budget: Budget) -> float:
+    """Clock in MHz that the routed design is predicted to reach."""
+    pools = any(layer.pool is not None for layer in choice.layers)
+    return design_fmax(choice.cost, budget, pools=pools)
 
 
 def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:
