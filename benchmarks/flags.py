@@ -1,10 +1,10 @@
 """Which flags of Yosys and nextpnr win, for each kind of design.
 
 ``python -m benchmarks.flags`` prints the tables of docs/build.md from the figures that are
-stored in ``tests/baselines/flags.json``. ``--run NAME`` measures again and stores: a design is
-synthesised with each set of flags, then placed and routed, seed 1, with the default's and with
-those that make the smallest netlist among the others; or, for ``placing``, placed and routed
-by each router at each density. ``--run missing`` measures what has no figures.
+stored in ``tests/baselines/flags.json``. ``--run NAME`` measures again and stores:
+``synthesis-*`` what each set of flags makes of a design; ``routing-*`` the default's netlist
+and the smallest of the others, placed and routed with seed 1; ``placing-*`` the default's
+netlist by each router at each density. ``--run missing`` measures what has no figures.
 
 Blocks are on an LFE5U-85F without pins, whole chips on their board's device; CPU seconds are
 those of the tool.
@@ -33,7 +33,7 @@ from sw import cli
 from sw.errors import UserError
 from sw.model import load
 
-__all__ = ["ENTRIES", "FLAGS", "PLACINGS", "RESULTS", "markdown", "rival"]
+__all__ = ["ENTRIES", "FLAGS", "PLACINGS", "RESULTS", "Design", "markdown", "rival"]
 
 RESULTS = Path(__file__).parents[1] / "tests" / "baselines" / "flags.json"
 COMMAND = "python -m benchmarks.flags"
@@ -131,32 +131,29 @@ _DESIGNS: dict[str, Callable[[], Design]] = {
 
 
 def measure_synthesis(design: Design) -> Figures:
-    """Each set of flags synthesised; the default and its rival routed.
-
-    Returns
-    -------
-    dict
-        "flags": for each set "lut", "ff", "bram" and "cpu_s"; "routed": for two of them
-        "lut", "ff", "fmax_mhz" and "cpu_s".
-    """
+    """For each set of flags "lut", "ff", "bram" and "cpu_s"."""
     found: Figures = {}
     with tempfile.TemporaryDirectory(prefix="flags-", dir=_build_folder()) as name:
-        folders = {flags: Path(name) / str(index) for index, flags in enumerate(FLAGS)}
-        made = {}
-        for flags, folder in folders.items():
-            folder.mkdir()
-            made[flags], used = design.synthesise(folder, flags)
-            counts = made[flags].counts
+        for flags in FLAGS:
+            made, used = design.synthesise(Path(name), flags)
+            counts = made.counts
             found[flags] = {
                 "lut": counts.lut,
                 "ff": counts.ff,
                 "bram": counts.bram,
                 "cpu_s": used["cpu_s"],
             }
-        routed = {
-            flags: design.route(made[flags], folders[flags]) for flags in (FLAGS[0], rival(found))
-        }
-    return {"flags": found, "routed": routed}
+    return found
+
+
+def measure_routing(design: Design, sets: Sequence[str]) -> Figures:
+    """For each of some sets of flags "lut", "ff", "fmax_mhz" and "cpu_s" of place and route."""
+    found: Figures = {}
+    with tempfile.TemporaryDirectory(prefix="flags-", dir=_build_folder()) as name:
+        for flags in sets:
+            made, _ = design.synthesise(Path(name), flags)
+            found[flags] = design.route(made, Path(name))
+    return found
 
 
 def rival(found: Figures) -> str:
@@ -199,37 +196,65 @@ def _build_folder() -> Path:
 _SYNTHESIS = ("array-1024", "lines-serial", "lines-parallel", "logic-64x64", "larq-12F")
 _PLACING = ("array-2048", "larq-12F", "logic-64x64")
 
-#: What is measured, by name.
-ENTRIES: dict[str, tuple[Callable[[Design], Figures], str]] = {
-    **{f"synthesis-{name}": (measure_synthesis, name) for name in _SYNTHESIS},
-    **{f"placing-{name}": (measure_placing, name) for name in _PLACING},
+#: What is measured, by name: the kind, and the design.
+ENTRIES = {
+    f"{kind}-{design}": (kind, design)
+    for kind, designs in (
+        ("synthesis", _SYNTHESIS),
+        ("routing", _SYNTHESIS),
+        ("placing", _PLACING),
+    )
+    for design in designs
 }
+
+
+def measure(name: str, results: dict[str, Any]) -> Figures:
+    """Figures of an entry.
+
+    Raises
+    ------
+    UserError
+        It hangs on another, which ``results`` lack.
+    """
+    kind, design = ENTRIES[name]
+    if kind == "placing":
+        return measure_placing(_DESIGNS[design]())
+    if kind == "synthesis":
+        return measure_synthesis(_DESIGNS[design]())
+    netlists = results.get(f"synthesis-{design}")
+    if netlists is None:
+        raise UserError(
+            f"{name} compares the netlists of synthesis-{design}, which was not measured",
+            f"Add --run synthesis-{design}",
+        )
+    return measure_routing(_DESIGNS[design](), (FLAGS[0], rival(netlists["figures"])))
 
 
 def markdown(results: dict[str, Any]) -> str:
     """The tables of docs/build.md: netlists, routed designs, and placings."""
-    figures = {name: entry["figures"] for name, entry in results.items()}
-    synthesis = {n: figures[e] for n in _SYNTHESIS if (e := f"synthesis-{n}") in figures}
-    placing = {n: figures[e] for n in _PLACING if (e := f"placing-{n}") in figures}
+
+    def found(kind: str) -> dict[str, Figures]:
+        names = {design: name for name, (k, design) in ENTRIES.items() if k == kind}
+        return {design: results[n]["figures"] for design, n in names.items() if n in results}
+
     netlists = [
-        [name, *(f"{f['flags'][flags]['lut']:,} / {f['flags'][flags]['ff']:,}" for flags in FLAGS)]
-        for name, f in synthesis.items()
+        [design, *(f"{f[flags]['lut']:,} / {f[flags]['ff']:,}" for flags in FLAGS)]
+        for design, f in found("synthesis").items()
     ]
     routed = [
-        [name, *(f"{_flags(flags)}: {_routed(run)}" for flags, run in f["routed"].items())]
-        for name, f in synthesis.items()
+        [design, *(f"{_flags(flags)}: {_routed(run)}" for flags, run in f.items())]
+        for design, f in found("routing").items()
     ]
     placed = [
-        [f"{name}, {f['fill']:.0%}", *(_placed(run) for run in f["placings"].values())]
-        for name, f in placing.items()
+        [f"{design}, {f['fill']:.0%}", *(_placed(run) for run in f["placings"].values())]
+        for design, f in found("placing").items()
     ]
-    return "\n\n".join(
-        (
-            _table(["design", *map(_flags, FLAGS)], netlists),
-            _table(["design", "default", "best of the others"], routed),
-            _table(["design, LUTs in use", *PLACINGS], placed),
-        )
+    tables = (
+        (["design", *map(_flags, FLAGS)], netlists),
+        (["design", "default", "smallest of the others"], routed),
+        (["design, LUTs in use", *PLACINGS], placed),
     )
+    return "\n\n".join(_table(heading, rows) for heading, rows in tables if rows)
 
 
 def _flags(flags: str) -> str:
@@ -252,9 +277,8 @@ def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def run(names: Sequence[str], path: Path = RESULTS) -> None:
     """Measure entries and store each as soon as it is known."""
     for name in names:
-        measure, design = ENTRIES[name]
         with cli.step(name):
-            figures = measure(_DESIGNS[design]())
+            figures = measure(name, stored(path))
         entry = {"command": f"{COMMAND} --run {name}", "tools": tools(), "figures": figures}
         put(path, name, entry, order=ENTRIES)
 
