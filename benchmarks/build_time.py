@@ -2,13 +2,16 @@
 
 ``python -m benchmarks.build_time`` elaborates, synthesises, places and routes arrays of
 512 to 8,192 binary MAC/cycle by the flow that builds use, and prints CPU seconds and peak
-memory of each step with the exponent of the growth: 1 is linear. ``--no-route`` leaves out
-place and route, which takes minutes for the larger ones; ``--json`` prints the figures, and
-``--update`` writes them to ``tests/baselines/build_time.json`` after each step.
+memory of each step with the exponent of the growth: 1 is linear; of place and route also the
+clock. ``--no-route`` leaves that out, which takes minutes for the larger ones; ``--json``
+prints the figures, and ``--update`` writes them to ``tests/baselines/build_time.json`` after
+each step.
 
 Steps run one after the other, each in a process of its own. CPU time is that of the process
 and of the tools it starts, which hardly depends on what else the machine does; a step's
-peak is that of its largest process.
+peak is that of its largest process. Arrays are placed and routed as `benchmarks.fill_the_chip`
+has it, with three seeds, whose median is given: what one of the two has measured, the other
+takes from the build cache.
 """
 
 from __future__ import annotations
@@ -16,22 +19,17 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import multiprocessing
-import resource
 import statistics
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from amaranth.back import rtlil
-
-from benchmarks.size import DEVICE, FAMILY, LUTS
+from benchmarks.chip_parts import BLOCK_CLOCK, SEEDS
+from benchmarks.size import FAMILY, design_of, placements
 from benchmarks.size_cases import CASES, Case
-from hw.fabric import Fabric
-from hw.flow.run import Synthesis, route, synthesise
+from benchmarks.used import apart
+from hw.flow.run import synthesise
 from sw import cli
 from sw.errors import UserError
 
@@ -49,8 +47,8 @@ ARRAYS = (
 )
 STEPS = ("elaborate", "synthesise", "place_and_route")
 
-#: The clock asked for, in MHz.
-_CLOCK_MHZ = 150.0
+#: Of place and route: the median over the seeds.
+_PLACED = ("comb", "ff", "fmax_mhz")
 
 Figures = dict[str, Any]
 Store = Callable[[Figures], None]
@@ -77,75 +75,36 @@ def measure(case: Case, *, route: bool, store: Store | None = None) -> Figures:
     Returns
     -------
     dict
-        "name"; "macs"; under each step's name "cpu_s" and "peak_mb"; "lut" as Yosys counts.
+        "name"; "macs"; under each step's name "cpu_s" and "peak_mb"; "lut" as Yosys counts;
+        with ``route`` the medians "comb", "ff" and "fmax_mhz", and by "seeds" what each used
+        and reached.
     """
     found: Figures = {"name": case.name, "macs": macs(case)}
-    # Not the system's temporary folder, which YoWASP's programs do not see.
-    Path("build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="build-time-", dir="build") as name:
-        folder = Path(name).absolute()
-        synthesis: Any = None
-        for step in STEPS if route else STEPS[:-1]:
-            if step == "elaborate":
-                _, found[step] = _apart(_elaborate, case, folder)
-            elif step == "synthesise":
-                synthesis, found[step] = _apart(_synthesise, folder)
-                found["lut"] = synthesis.counts.lut
-            else:
-                _, found[step] = _apart(_route, synthesis, folder)
-            if store is not None:
-                store(found)
+
+    def keep(figures: Figures) -> None:
+        found.update(figures)
+        if store is not None:
+            store(found)
+
+    design, used = apart(design_of, case)
+    keep({"elaborate": used})
+    if not route:
+        # Not the system's temporary folder, which YoWASP's programs do not see.
+        Path("build").mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="build-time-", dir="build") as name:
+            made, used = apart(synthesise, design, family=FAMILY, folder=Path(name))
+        keep({"synthesise": used, "lut": made.counts.lut})
+        return found
+    runs = placements(design, clock_mhz=BLOCK_CLOCK, seeds=SEEDS)
+    median = {key: statistics.median_low([run[key] for run in runs.values()]) for key in _PLACED}
+    seeds = {str(seed): run["place_and_route"] | {"fmax_mhz": run["fmax_mhz"]}
+             for seed, run in runs.items()}  # fmt: skip
+    used = {key: statistics.median_low([run[key] for run in seeds.values()])
+            for key in ("cpu_s", "peak_mb")}  # fmt: skip
+    first = runs[SEEDS[0]]
+    keep({"synthesise": first["synthesise"], "lut": first["lut"]})
+    keep({"place_and_route": used, **median, "seeds": seeds})
     return found
-
-
-def _apart(work: Callable[..., Any], *arguments: Any) -> tuple[Any, dict[str, float]]:
-    """Do ``work`` in a new process; its result and what it used."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(_measured, work, arguments).result()
-
-
-def _measured(work: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, dict[str, float]]:
-    before = _used()
-    result = work(*arguments)
-    peaks = [resource.getrusage(who).ru_maxrss for who in _WHO]
-    return result, {
-        "cpu_s": round(_used() - before, 2),
-        "peak_mb": round(max(peaks) * 1024 / 1e6),  # Linux counts in KiB
-    }
-
-
-_WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-
-
-def _used() -> float:
-    """CPU seconds of this process and of those it has waited for."""
-    usages = [resource.getrusage(who) for who in _WHO]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def _elaborate(case: Case, folder: Path) -> None:
-    block = case.build(np.random.default_rng(1))
-    text = rtlil.convert(block, name="top", platform=Fabric(family=FAMILY), emit_src=False)
-    (folder / "block.il").write_text(text, encoding="utf-8")
-
-
-def _synthesise(folder: Path) -> Synthesis:
-    design = (folder / "block.il").read_bytes()
-    return synthesise(design, family=FAMILY, folder=folder)
-
-
-def _route(synthesis: Synthesis, folder: Path) -> None:
-    route(
-        synthesis,
-        family=FAMILY,
-        device=DEVICE,
-        luts=LUTS,
-        clock_mhz=_CLOCK_MHZ,
-        seed=1,
-        folder=folder,
-        constraints=None,
-    )
 
 
 def exponent(found: list[Figures], step: str) -> float | None:
@@ -163,16 +122,17 @@ def exponent(found: list[Figures], step: str) -> float | None:
 def table(found: list[Figures]) -> str:
     """The figures as docs/build.md has them: CPU seconds and peak in MB of each step."""
     lines = [
-        "| MAC/cycle | LUTs | elaborate | synthesise | place and route |",
-        "|---:|---:|---:|---:|---:|",
+        "| MAC/cycle | LUTs | elaborate | synthesise | place and route | Fmax MHz |",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
     for entry in found:
         cells = [f"{entry['macs']:,}", f"{entry['lut']:,}" if "lut" in entry else ""]
         cells += [_cell(entry[step]) if step in entry else "" for step in STEPS]
+        cells.append(f"{entry['fmax_mhz']:.0f}" if "fmax_mhz" in entry else "")
         lines.append(f"| {' | '.join(cells)} |")
     slopes = [exponent(found, step) for step in STEPS]
     cells = ["" if slope is None else f"{slope:.2f}" for slope in slopes]
-    lines.append(f"| exponent | | {' | '.join(cells)} |")
+    lines.append(f"| exponent | | {' | '.join(cells)} | |")
     return "\n".join(lines)
 
 

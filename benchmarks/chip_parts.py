@@ -9,14 +9,10 @@ the golden model's.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,18 +21,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from benchmarks import size
+from benchmarks.routed_chip import plan_options, route_chip
 from benchmarks.size_cases import CASES, Case
 from benchmarks.throughput import CASES as BUNDLES
 from benchmarks.throughput import EXAMPLES
 from hw.blocks.threshold import StartValues, ThresholdUnit
-from hw.flow.run import check_fit, route, synthesise
-from hw.flow.top import elaborate
-from hw.options import Planned, add_plan_arguments, planned
+from hw.options import Planned, planned
 from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.cost import Budget
-from hw.plan.memory import block_rams
 from hw.plan.plan import make_plan
-from hw.soc import SoC
 from sim.core import CoreSimulator
 from sw import cli, golden
 from sw.errors import PlanError, ToolError
@@ -67,11 +60,18 @@ class Part:
         About how long it takes on two cores.
     measure : callable
         Gives the figures, plain JSON.
+    case : callable, optional
+        Gives what is measured, where that is a block of its own.
+    model, arguments : str and tuple of str
+        Of ``examples/`` and of its plan, where that is routed whole; else empty.
     """
 
     name: str
     minutes: float
     measure: Callable[[], dict[str, Any]]
+    case: Callable[[], Case] | None = None
+    model: str = ""
+    arguments: tuple[str, ...] = ()
 
 
 def _case(name: str) -> Case:
@@ -151,26 +151,6 @@ def measure_thresholds() -> dict[str, Any]:
     return figures
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_plan_arguments(parser)
-    return parser.parse_args(list(arguments))
-
-
-def _packing(made: Planned) -> float | None:
-    """Part of the bits of the weights' block RAMs that are weights."""
-    used = blocks = 0
-    for layer in made.plan.layers:
-        array = layer.array
-        if array is None or array.weight_memory != "block":
-            continue
-        weights = array.weights
-        used += array.outputs * array.fan_in
-        memories = array.outputs * array.fan_in // (weights.width * weights.depth)
-        blocks += memories * block_rams(weights.width, weights.depth)
-    return round(used / (blocks * _BLOCK_BITS), 3) if blocks else None
-
-
 def simulate(made: Planned, model: Model) -> dict[str, Any]:
     """Cycles of a frame in a steady stream, counted in the compiled RTL.
 
@@ -213,7 +193,7 @@ def _file_name(model: Model) -> str:
 def measure_cycles(name: str, arguments: Sequence[str]) -> dict[str, Any]:
     """Cycles of an example at a folding; nothing is synthesised."""
     model = load(EXAMPLES / f"{name}.npz")
-    return simulate(planned(_options(arguments), model), model)
+    return simulate(planned(plan_options(arguments), model), model)
 
 
 def measure_network(name: str, arguments: Sequence[str]) -> dict[str, Any]:
@@ -221,7 +201,7 @@ def measure_network(name: str, arguments: Sequence[str]) -> dict[str, Any]:
     model = load(EXAMPLES / f"{name}.npz")
     start = time.monotonic()
     try:
-        made = planned(_options(arguments), model)
+        made = planned(plan_options(arguments), model)
     except PlanError as error:
         return {"refused": str(error)}
     seconds = {"plan": round(time.monotonic() - start, 1)}
@@ -229,49 +209,16 @@ def measure_network(name: str, arguments: Sequence[str]) -> dict[str, Any]:
         "clock_mhz": made.plan.clock_mhz,
         "predicted": made.plan.summary()["predicted"],
         "gap": made.plan.gap,
-        "weight_packing": _packing(made),
+        "weight_packing": made.plan.weights.summary()["weights_packed"],
         "limited_by": made.plan.limited_by,
         **simulate(made, model),
     }
-    figures |= _route(made, seconds)
-    for key in ("lut", "ff", "bram", "dsp", "fmax_mhz"):
-        figures[key] = statistics.median_low([run[key] for run in figures["seeds"].values()])
+    figures |= route_chip(made, seeds=SEEDS)
+    figures["seconds"] = seconds | figures["seconds"]
     hertz = figures["fmax_mhz"] * 1e6
     figures["frames_per_second"] = round(hertz / figures["cycles_per_frame"], 1)
     figures["first_frame_us"] = round(figures["latency_cycles"] / hertz * 1e6, 2)
     return figures
-
-
-def _route(made: Planned, seconds: dict[str, float]) -> dict[str, Any]:
-    """Synthesise once, place and route with each seed."""
-    board, clock_mhz = made.board, made.plan.clock_mhz
-    start = time.monotonic()
-    soc = SoC(made.plan, made.model, clock_hz=made.clock_hz, baud=made.baud)
-    sources = elaborate(board, board.clock_plan(made.clock_hz / 1e6), soc)
-    seconds["elaborate"] = round(time.monotonic() - start, 1)
-    seeds: dict[str, Any] = {}
-    # YoWASP's programs do not see the system's temporary folder.
-    Path("build").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="chip-", dir="build") as name:
-        folder = Path(name)
-        synthesis = synthesise(sources.rtlil, family=board.family, folder=folder)
-        seconds["synthesise"] = synthesis.seconds
-        check_fit(synthesis.counts, board)
-        for seed in SEEDS:
-            start = time.monotonic()
-            routed = route(
-                synthesis,
-                family=board.family,
-                device=board.device,
-                luts=board.budget.lut,
-                clock_mhz=clock_mhz,
-                seed=seed,
-                folder=folder,
-                constraints=sources.constraints,
-            )
-            run = dataclasses.asdict(routed) | {"seconds": round(time.monotonic() - start, 1)}
-            seeds[str(seed)] = run
-    return {"seeds": seeds, "seconds": seconds}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,11 +243,17 @@ def measure_planner() -> dict[str, Any]:
 
 
 def _block(name: str, minutes: float, case: Callable[[], Case], macs: int | None = None) -> Part:
-    return Part(name=name, minutes=minutes, measure=lambda: measure_block(case(), macs))
+    return Part(name=name, minutes=minutes, measure=lambda: measure_block(case(), macs), case=case)
 
 
 def _network(name: str, model: str, minutes: float, *arguments: str) -> Part:
-    return Part(name=name, minutes=minutes, measure=lambda: measure_network(model, arguments))
+    return Part(
+        name=name,
+        minutes=minutes,
+        measure=lambda: measure_network(model, arguments),
+        model=model,
+        arguments=arguments,
+    )
 
 
 def _cycles(model: str, *arguments: str) -> Part:

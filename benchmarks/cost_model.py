@@ -11,10 +11,9 @@ blocks (``tests/baselines/size.json``, written by `benchmarks.size`). It runs no
    *Cross-validated* ones are of blocks that were left out of the fit, one at a time: what
    to expect of a block that was never measured.
 
-The clock of `hw.plan.clock` is fitted and left out in the same way, to the arrays that are
-large enough for it.
+The clock of whole chips is compared in `benchmarks.chip_clock`.
 
-``--fit`` prints the coefficients to put into `hw.plan.cost` and `hw.plan.clock`; ``--json``
+``--fit`` prints the coefficients to put into `hw.plan.cost`; ``--json``
 all errors.
 Block RAM is counted, and any difference is an error. NumPy is enough: there are at most
 a handful of coefficients to a kind of block, so a plain solution without those that
@@ -28,7 +27,6 @@ import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +43,7 @@ from hw.plan.area import (
     width_terms,
 )
 from hw.plan.array import ArrayConfig, ThresholdConfig
-from hw.plan.clock import ARRAY_NS, REFERENCE, ROUTE_NS, design_fmax
-from hw.plan.cost import COUNTED, FLIP_FLOP, LUT, Cost, weighed
+from hw.plan.cost import COUNTED, FLIP_FLOP, LUT, weighed
 from hw.plan.stream import (
     ColumnOrderConfig,
     HeadConfig,
@@ -60,19 +57,11 @@ __all__ = [
     "Case",
     "Errors",
     "cases",
-    "clock_cases",
-    "clock_errors",
-    "design_errors",
-    "designs",
     "errors",
     "fit",
-    "fit_clock",
 ]
 
 BASELINE = Path(__file__).parents[1] / "tests" / "baselines" / "size.json"
-
-#: Whole designs, written by `benchmarks.fill_the_chip`.
-DESIGNS = BASELINE.with_name("fill_the_chip.json")
 
 #: Arrays whose weights are logic have little in common with the others.
 LOGIC = "weights as logic"
@@ -92,7 +81,7 @@ KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any], Terms]]] = {
 RESOURCES = {"comb": LUT, "ff": FLIP_FLOP}
 
 #: What figures are called in tables.
-LABELS = {"comb": "LUT", "ff": "FF", "fmax_mhz": "MHz"}
+LABELS = {"comb": "LUT", "ff": "FF"}
 
 #: How strongly a fit is held to the coefficients of today: only where cases do not tell.
 HOLD = 1e-3
@@ -211,68 +200,12 @@ def errors(some: Sequence[Case], resource: str) -> list[Errors]:
     return result
 
 
-def fit_clock(some: Sequence[Case]) -> tuple[float, float]:
-    """Cycle of an array of `REFERENCE` LUTs, and what every doubling adds, in ns."""
-    period = np.array([1e3 / case.measured["fmax_mhz"] for case in some])
-    doublings = np.log2([case.measured["comb"] / REFERENCE for case in some])
-    table = np.column_stack([np.ones(len(some)), doublings]) / period[:, None]
-    cycle, route = np.linalg.lstsq(table, np.ones(len(some)), rcond=None)[0]
-    return float(cycle), float(route)
-
-
-def clock_cases(some: Sequence[Case]) -> list[Case]:
-    """Arrays that are large enough for the model of the clock."""
-    return [c for c in some if c.kind == "SystolicArray" and c.measured["comb"] >= REFERENCE]
-
-
-def designs(path: Path = DESIGNS) -> list[Case]:
-    """Whole designs that were placed and routed, to compare the model of the clock with."""
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return [
-        Case(
-            name=f"whole design {name}",
-            kind="design",
-            terms=Terms(),
-            measured={"comb": entry["figures"]["lut"], "fmax_mhz": entry["figures"]["fmax_mhz"]},
-        )
-        for name, entry in found.items()
-        if "lut" in entry["figures"]
-    ]
-
-
-def design_errors(some: Sequence[Case]) -> list[Errors]:
-    """Errors of the Fmax predicted for whole designs."""
-    result = []
-    for case in some:
-        error = design_fmax(Cost(lut=int(case.measured["comb"]))) / case.measured["fmax_mhz"] - 1
-        result.append(Errors(case=case, resource="fmax_mhz", fitted=error, crossed=error))
-    return result
-
-
-def clock_errors(some: Sequence[Case]) -> list[Errors]:
-    """Errors of the Fmax predicted for each array."""
-
-    def error(case: Case, cycle: float, route: float) -> float:
-        period = cycle + route * log2(case.measured["comb"] / REFERENCE)
-        return 1e3 / period / case.measured["fmax_mhz"] - 1
-
-    return [
-        Errors(
-            case=case,
-            resource="fmax_mhz",
-            fitted=error(case, ARRAY_NS, ROUTE_NS),
-            crossed=error(case, *fit_clock([c for c in some if c is not case])),
-        )
-        for case in some
-    ]
-
-
 def summary(found: Sequence[Errors]) -> str:
     """Median and worst of each kind of block, fitted and cross-validated."""
     lines = [f"{'':18}{'':6}{'cases':>6}{'median':>9}{'worst':>9}{'median, left out':>18}"
              f"{'worst, left out':>17}"]  # fmt: skip
-    for resource in (*RESOURCES, "fmax_mhz"):
-        for kind in (*KINDS, "design"):
+    for resource in RESOURCES:
+        for kind in KINDS:
             mine = [e for e in found if e.case.kind == kind and e.resource == resource]
             if not mine:
                 continue
@@ -307,11 +240,8 @@ def main() -> int:
             for kind in KINDS:
                 for name, value in fit([c for c in known if c.kind == kind], resource).items():
                     print(f"{LABELS[resource]:5}{kind:18}{name:12}{value:8.2f}")
-        cycle, route = fit_clock(clock_cases(known))
-        print(f"ARRAY_NS {cycle:.2f}, ROUTE_NS {route:.2f}")
         return 0
     found = [error for resource in RESOURCES for error in errors(known, resource)]
-    found += clock_errors(clock_cases(known)) + design_errors(designs())
     if args.json:
         print(json.dumps([_plain(error) for error in found], indent=1))
         return 0

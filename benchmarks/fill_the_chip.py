@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.chip_parts import PARTS, Part
-from hw.flow.toolchain import find_nextpnr, find_yosys
+from benchmarks.stored import put, stored, tools
 from sw import cli
 from sw.errors import UserError
 
@@ -237,26 +237,14 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def stored(path: Path = RESULTS) -> dict[str, Any]:
-    """Results by part; empty when there are none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
 def run(parts: Sequence[Part], path: Path = RESULTS) -> None:
     """Measure ``parts`` and store each as soon as it is known."""
-    tools = {tool.name: f"{tool.version} ({tool.kind})" for tool in
-             (find_yosys(), find_nextpnr("ecp5"))}  # fmt: skip
+    with_tools = tools()
     for part in parts:
         cli.console.print(f"{part.name}: about {part.minutes:g} minutes", markup=False)
         figures = part.measure()
-        entry = {"command": f"{COMMAND} --run {part.name}", "tools": tools, "figures": figures}
-        # Read again: another run may have stored a part meanwhile.
-        known = stored(path) | {part.name: entry}
-        ordered = {name: known[name] for name in PARTS if name in known}
-        path.parent.mkdir(exist_ok=True)
-        with cli.atomic_write(path) as file:
-            lines = ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in ordered.items())
-            file.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+        entry = {"command": f"{COMMAND} --run {part.name}", "tools": with_tools, "figures": figures}
+        put(path, part.name, entry, order=PARTS)
 
 
 def chosen(names: Sequence[str], results: dict[str, Any]) -> list[Part]:
@@ -292,8 +280,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.add_argument("--json", action="store_true", help="print what is stored")
     options = parser.parse_args(arguments)
-    run(chosen(options.run, stored()))
-    results = stored()
+    run(chosen(options.run, stored(RESULTS)))
+    results = stored(RESULTS)
     if options.json:
         print(json.dumps(results, indent=1))
     elif options.markdown:

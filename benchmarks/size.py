@@ -29,6 +29,7 @@ from amaranth.back import rtlil
 from amaranth.lib import wiring
 
 from benchmarks.size_cases import CASES, Case
+from benchmarks.used import apart
 from hw.fabric import Fabric
 from hw.flow.cache import Cache, content_key
 from hw.flow.run import Synthesis, flow_identity, route, synthesise
@@ -62,17 +63,40 @@ def measure(
     seeds : sequence of int
         Of the placer; each figure is the median over them, the lower of two.
     """
+    found = placements(rtlil_of(block), clock_mhz=clock_mhz, seeds=seeds)
+    return {key: statistics.median_low([run[key] for run in found.values()]) for key in _RESULTS}
+
+
+def rtlil_of(block: wiring.Component) -> bytes:
+    """A block elaborated for the family of the device."""
     text = rtlil.convert(block, name="top", platform=Fabric(family=FAMILY), emit_src=False)
-    design = text.encode()
+    return text.encode()
+
+
+def design_of(case: Case) -> bytes:
+    """A case elaborated, with the data that its figures are of."""
+    return rtlil_of(case.build(np.random.default_rng(1)))
+
+
+def placements(
+    design: bytes, *, clock_mhz: float, seeds: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """Synthesise a block once, place and route it with each seed.
+
+    Returns
+    -------
+    dict
+        For each seed "comb", "ff", "ramw", "dp16kd", "dsp" and "fmax_mhz" as routed; "lut"
+        as synthesised; "synthesise" and "place_and_route", what each used: see `apart`.
+    """
     entries = {seed: _entry(design, clock_mhz=clock_mhz, seed=seed) for seed in seeds}
     _fill(design, entries, clock_mhz=clock_mhz)
-    found = [json.loads(entry.read_text(encoding="utf-8")) for entry in entries.values()]
-    return {key: statistics.median_low([result[key] for result in found]) for key in _RESULTS}
+    return {seed: json.loads(entry.read_text("utf-8")) for seed, entry in entries.items()}
 
 
 def _entry(design: bytes, *, clock_mhz: float, seed: int) -> Path:
     """The file in the cache that holds, or will hold, the figures of one seed."""
-    key = content_key(design, *flow_identity(FAMILY), DEVICE, f"{clock_mhz:g}", str(seed))
+    key = content_key("2", design, *flow_identity(FAMILY), DEVICE, f"{clock_mhz:g}", str(seed))
     return Cache().root / "size" / f"{key}.json"
 
 
@@ -83,17 +107,19 @@ def _fill(design: bytes, entries: dict[int, Path], *, clock_mhz: float) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="size-", dir=_build_folder()) as name:
         folder = Path(name)
-        synthesis = synthesise(design, family=FAMILY, folder=folder)
+        synthesis, used = apart(synthesise, design, family=FAMILY, folder=folder)
         for seed, entry in missing.items():
             result = _routed(synthesis, clock_mhz=clock_mhz, seed=seed, folder=folder)
+            result |= {"lut": synthesis.counts.lut, "synthesise": used}
             entry.parent.mkdir(parents=True, exist_ok=True)
             with cli.atomic_write(entry) as path:
                 path.write_text(json.dumps(result), encoding="utf-8")
 
 
-def _routed(synthesis: Synthesis, *, clock_mhz: float, seed: int, folder: Path) -> dict[str, float]:
+def _routed(synthesis: Synthesis, *, clock_mhz: float, seed: int, folder: Path) -> dict[str, Any]:
     """Place and route what is in ``folder``."""
-    routed = route(
+    routed, used = apart(
+        route,
         synthesis,
         family=FAMILY,
         device=DEVICE,
@@ -111,6 +137,7 @@ def _routed(synthesis: Synthesis, *, clock_mhz: float, seed: int, folder: Path) 
         "dp16kd": routed.bram,
         "dsp": routed.dsp,
         "fmax_mhz": round(routed.fmax_mhz, 1),
+        "place_and_route": used,
     }
 
 

@@ -22,7 +22,7 @@ from sw import cli
 from sw.errors import ClockError, ModelError
 from sw.model import load
 
-__all__ = ["build", "main"]
+__all__ = ["build", "main", "sources_of"]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -120,10 +120,11 @@ def _implement(
 def _elaborate(plan: Planned) -> Sources:
     clock_mhz = plan.plan.clock_mhz
     with cli.step(f"elaborate {plan.plan.model} for {plan.board.title} at {clock_mhz:g} MHz"):
-        return _sources(plan)
+        return sources_of(plan)
 
 
-def _sources(plan: Planned) -> Sources:
+def sources_of(plan: Planned) -> Sources:
+    """The elaborated design of a plan, with its link, on its board."""
     soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud)
     return elaborate(plan.board, plan.board.clock_plan(plan.clock_hz / 1e6), soc)
 

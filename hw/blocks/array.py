@@ -15,7 +15,8 @@ from hw.blocks.constant_rows import ConstantRows
 from hw.blocks.pe import PE
 from hw.blocks.threshold import StartValues, ThresholdAddress, ThresholdUnit
 from hw.blocks.weights import WeightMemory
-from hw.plan.array import WEIGHT_LATENCY, ArrayConfig
+from hw.plan.array import ArrayConfig
+from hw.plan.weights import WEIGHT_LATENCY
 
 __all__ = ["SystolicArray"]
 
@@ -120,6 +121,8 @@ class SystolicArray(wiring.Component):
         for hop in range(hops):
             m.submodules[f"weights_{hop}"] = memory = self._weight_memory(hop)
             m.d.comb += memory.address.eq(addresses[hop])
+            if config.weights.ninths:
+                m.d.comb += [memory.ninth.eq(addresses[hop][-1]), memory.taken.eq(valid[hop])]
             for row in range(hop * config.rows_per_hop, (hop + 1) * config.rows_per_hop):
                 starts = {
                     classes: self._start(m, f"start_{row}_{number}", row, walk[hop])
@@ -248,13 +251,15 @@ class SystolicArray(wiring.Component):
     def _schedule(self, m: Module) -> tuple[Value, Value, Value, Value]:
         """Count the input's beats; returns transfer, whether not the first of a fold,
 
-        whether the last, and the weight address, which goes on as soon as a beat is taken.
+        whether the last, and the weight address, which goes on as soon as a beat is taken;
+        its highest bit tells ninth words where they are kept apart.
         """
         config = self.config
         accept = Signal()
         beat = Signal(range(config.synapse_folds))
         fold = Signal(range(config.neuron_folds))
-        address = Signal(range(config.weights.depth))
+        address = Signal(range(config.weights.places))
+        ninth = Signal()
         last_beat = Signal()
         credits_left = Signal(range(config.credits + 1), init=config.credits)
         # A register, for what stands before the array is far away; it comes a cycle late,
@@ -267,17 +272,24 @@ class SystolicArray(wiring.Component):
             accept.eq(self.i_stream.valid & ready),
         ]
         with m.If(accept):
-            m.d.sync += [beat.eq(beat + 1), address.eq(address + 1)]
+            m.d.sync += beat.eq(beat + 1)
+            if config.weights.ninths:
+                # It waits at each eighth word for the ninth.
+                waits = address[:3].all() & ~ninth
+                m.d.sync += [ninth.eq(waits), address.eq(address + ~waits)]
+            else:
+                m.d.sync += address.eq(address + 1)
             with m.If(last_beat):
                 m.d.sync += [beat.eq(0), fold.eq(fold + 1)]
                 with m.If(fold == config.neuron_folds - 1):
-                    m.d.sync += [fold.eq(0), address.eq(0)]
+                    m.d.sync += [fold.eq(0), address.eq(0), ninth.eq(0)]
         given, returned = accept & last_beat, self.o_stream.valid & self.o_stream.ready
         with m.If(given & ~returned):
             m.d.sync += credits_left.eq(credits_left - 1)
         with m.If(returned & ~given):
             m.d.sync += credits_left.eq(credits_left + 1)
-        return accept, beat.any(), last_beat, address
+        whole = Cat(address, ninth) if config.weights.ninths else address
+        return accept, beat.any(), last_beat, whole
 
     def _write(self, m: Module, complete: Value, word: Value) -> None:
         """Queue finished words; the credits see to it that there is always a place."""

@@ -14,7 +14,8 @@ from hw.blocks.constant import ConstantSums
 from hw.blocks.threshold import ThresholdAddress, ThresholdUnit
 from hw.blocks.weights import WeightMemory
 from hw.plan.adders import Output
-from hw.plan.array import WEIGHT_LATENCY, ArrayConfig, ThresholdConfig, WeightConfig
+from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.weights import WEIGHT_LATENCY, WeightConfig
 
 __all__ = ["ConstantRows"]
 

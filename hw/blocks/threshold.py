@@ -16,7 +16,8 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
 from hw.blocks.weights import WeightMemory
-from hw.plan.array import ThresholdConfig, WeightConfig
+from hw.plan.array import ThresholdConfig
+from hw.plan.weights import WeightConfig
 
 __all__ = ["StartValues", "ThresholdAddress", "ThresholdUnit"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Array, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.plan.array import WeightConfig
+from hw.plan.weights import WEIGHT_LATENCY, WeightConfig
 
 __all__ = ["WeightMemory"]
 
@@ -20,8 +20,8 @@ class WeightMemory(wiring.Component):
 
     A "block" memory is a synchronous read and a register behind it: block RAM is
     slow from clock to output, and the register keeps that out of the first level
-    of logic; a second one where PEs may be far away. Where words are spread over several
-    pages each has a register, and one of them is chosen in a cycle of its own. A "lut"
+    of logic; a second one where PEs may be far away, or where one of several pages is
+    chosen. Ninth words are gathered from what is read along with the others. A "lut"
     memory registers the address and the word, with constants in logic in between. A
     memory of one word is a constant.
 
@@ -34,6 +34,14 @@ class WeightMemory(wiring.Component):
     Attributes
     ----------
     address : unsigned, in
+        Of the word; with ``config.ninths`` its place among the words that have one, and
+        of a ninth word anything.
+    ninth : unsigned(1), in
+        With ``config.ninths`` only: the word is a ninth one, the eight before it having been
+        read in their order.
+    taken : unsigned(1), in
+        With ``config.ninths`` only: the last cycle of the word that is addressed. Until then
+        it may stand.
     data : unsigned(width), out
     """
 
@@ -42,7 +50,10 @@ class WeightMemory(wiring.Component):
         assert max(words) < 2**config.width, "a word is too wide"
         self.config = config
         self.words = [int(word) for word in words]
-        super().__init__({"address": In(range(config.depth)), "data": Out(config.width)})
+        members = {"address": In(range(config.places)), "data": Out(config.width)}
+        if config.ninths:
+            members |= {"ninth": In(1), "taken": In(1)}
+        super().__init__(members)
 
     @property
     def latency_cycles(self) -> int:
@@ -50,45 +61,98 @@ class WeightMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        if self.config.depth == 1:
+        config = self.config
+        if config.depth == 1:
             m.d.comb += self.data.eq(self.words[0])
             return m
-        address = Signal.like(self.address, reset_less=True)
-        m.d.sync += address.eq(self.address)
         # Data needs no reset, and thousands of bits of it would load the reset's net.
-        word = Signal(self.config.width, reset_less=True)
+        word = Signal(config.width, reset_less=True)
         m.d.comb += self.data.eq(word)
-        if self.config.memory == "lut":
-            m.d.sync += word.eq(self._page(m, 0, "comb", address))
+        if config.memory == "lut":
+            address = Signal.like(self.address, reset_less=True)
+            m.d.sync += [address.eq(self.address), word.eq(self._memory(m, "comb", address))]
             return m
-        if self.config.pages == 1:
-            near = Signal.like(word, name="near") if self.config.far else word
-            m.d.sync += near.eq(self._page(m, 0, "sync", self.address))
-            if self.config.far:
-                m.d.sync += word.eq(near)
+        read = self._memory(m, "sync", self.address)
+        if config.latency_cycles == WEIGHT_LATENCY:
+            m.d.sync += word.eq(read)
             return m
-        pages = []
-        for page in range(self.config.pages):
-            register = Signal(self.config.width, name=f"page_{page}", reset_less=True)
-            m.d.sync += register.eq(self._page(m, page, "sync", self.address))
-            pages.append(register)
-        select = Signal(range(len(pages)), reset_less=True)
-        m.d.sync += [
-            select.eq(address[exact_log2(self.config.page_depth) :]),
-            word.eq(Array(pages)[select]),
-        ]
+        # The block RAM's own register, and with it what was asked for.
+        near = Signal(len(read), name="near", reset_less=True)
+        m.d.sync += near.eq(read)
+        width = config.width + config.part
+        page: Value = near
+        if config.pages > 1:
+            high = self.address[exact_log2(config.page_depth) :]
+            pages = [near.word_select(i, width) for i in range(config.pages)]
+            page = _choose(pages, _behind(m, high, "page"))
+        if not config.ninths:
+            m.d.sync += word.eq(page)
+            return m
+        gathered = Signal(config.width, reset_less=True)
+        with m.If(_behind(m, self.taken, "taken")):
+            m.d.sync += gathered.eq(Cat(gathered, page[config.width :])[config.part :])
+        m.d.sync += word.eq(Mux(_behind(m, self.ninth, "ninth"), gathered, page[: config.width]))
         return m
 
-    def _page(self, m: Module, page: int, domain: str, address: Value) -> Value:
-        """The words of one page, read by the low bits of ``address``."""
-        depth = self.config.page_depth
-        words = self.words[page * depth : (page + 1) * depth]
-        m.submodules[f"page_{page}"] = memory = Memory(
-            shape=self.config.width,
-            depth=depth,
-            init=[*words, *[0] * (depth - len(words))],
-            attrs={"ram_style": "block" if self.config.memory == "block" else "logic"},
-        )
-        port = memory.read_port(domain=domain)
-        m.d.comb += port.addr.eq(address)
-        return port.data
+    def _memory(self, m: Module, domain: str, address: Value) -> Value:
+        """All pages, side by side, read by the low bits of ``address``."""
+        config = self.config
+        words, width = self._with_ninths(), config.width + config.part
+        rows = [
+            sum(word << page * width for page, word in enumerate(words[row :: config.page_depth]))
+            for row in range(config.page_depth)
+        ]
+        block = config.memory == "block"
+        step = config.block_width if block else config.row_width
+        parts = []
+        for first in range(0, config.row_width, step):
+            bits = min(step, config.row_width - first)
+            m.submodules[f"part_{first // step}"] = memory = Memory(
+                shape=bits,
+                depth=config.page_depth,
+                init=[row >> first & (1 << bits) - 1 for row in rows],
+                attrs={"ram_style": "block" if block else "logic"},
+            )
+            port = memory.read_port(domain=domain)
+            m.d.comb += port.addr.eq(address)
+            parts.append(port.data)
+        return Cat(*parts)
+
+    def _with_ninths(self) -> list[int]:
+        """The words as they are kept: eight of nine, each with its part of the ninth."""
+        config = self.config
+        if not config.ninths:
+            return self.words
+        words, mask = [], 2**config.part - 1
+        for first in range(0, config.depth, 9):
+            *eight, ninth = self.words[first : first + 9]
+            for index, word in enumerate(eight):
+                words.append(word | (ninth >> index * config.part & mask) << config.width)
+        return words
+
+
+def _choose(words: list[Value], select: Value) -> Value:
+    """``words[select]``, four at a time: two LUT4s a bit."""
+    if len(words) == 1:
+        return words[0]
+    low, high = select[0], select[1] if len(select) > 1 else Const(0, 1)
+    chosen = []
+    for first in range(0, len(words), 4):
+        # What there is not may be anything.
+        a, b, c, d = (words[min(first + i, len(words) - 1)] for i in range(4))
+        if len(words) - first == 1:
+            chosen.append(a)
+            continue
+        # The first LUT passes `low` on where it does not choose; the second uses it there.
+        lower = Mux(high, low.replicate(len(a)), Mux(low, b, a))
+        chosen.append(Mux(high, (c & ~lower) | (d & lower), lower))
+    return _choose(chosen, select[2:])
+
+
+def _behind(m: Module, value: Value, name: str) -> Signal:
+    """``value`` as it was when the word was addressed that has come out of block RAM."""
+    for cycle in (1, 2):
+        register = Signal(len(value), name=f"{name}_{cycle}", reset_less=True)
+        m.d.sync += register.eq(value)
+        value = register
+    return register

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from hw.flow.result import Counts, Routed
@@ -14,9 +15,11 @@ from sw.errors import ToolError
 
 __all__ = [
     "CONSTRAINTS",
+    "SYNTHESIS_FLAGS",
     "count_cells",
     "pack_arguments",
     "place_arguments",
+    "place_options",
     "read_routed",
     "route_note",
     "synthesis_script",
@@ -41,15 +44,29 @@ ROUTER2_FROM = 0.30
 SPREAD_DENSITY = 0.6
 
 
-def synthesis_script(top: str = "top") -> str:
+#: Options of synth_ecp5. Wide multiplexers are not used: mapped to PFUMX and L6MUX21, popcounts
+#: take up to twice the LUTs. What other flags do to each kind of design is in docs/build.md.
+SYNTHESIS_FLAGS = "-nowidelut"
+
+
+def synthesis_script(top: str = "top", *, flags: str = SYNTHESIS_FLAGS) -> str:
     """Yosys commands from ``top.il`` to ``top.json`` and cell counts in ``cells.json``.
 
-    Wide multiplexers are not used: mapped to PFUMX and L6MUX21, popcounts take up to
-    twice the LUTs.
+    Memories are mapped module by module, before synth_ecp5 makes the design flat: Yosys's
+    passes on memories take long in a large flat design. An enable must be seen as such for
+    a register to become a memory's own.
     """
     return (
         f"read_rtlil {top}.il\n"
-        f"synth_ecp5 -nowidelut -top {top} -json {top}.json\n"
+        f"hierarchy -top {top}\n"
+        "proc\n"
+        "opt_expr\n"
+        "opt_clean\n"
+        "opt_dff\n"
+        "opt_clean\n"
+        "memory -nomap\n"
+        f"synth_ecp5 {flags} -top {top} -run map_ram:map_ffram\n"
+        f"synth_ecp5 {flags} -top {top} -json {top}.json\n"
         "tee -q -o cells.json stat -json\n"
     )
 
@@ -69,7 +86,21 @@ def count_cells(path: Path) -> Counts:
     return Counts(lut=total(_COMB), ff=total(_FF), bram=total(_BRAM), dsp=total(_DSP))
 
 
-def place_arguments(device: str, *, fill: float, seed: int, constrained: bool = True) -> list[str]:
+def place_options(fill: float) -> list[str]:
+    """Router and density for a design that takes a part ``fill``, 0 to 1, of the LUTs."""
+    if fill >= ROUTER2_FROM:
+        return ["--router", "router2", "--placer-heap-beta", f"{SPREAD_DENSITY:g}"]
+    return ["--router", "router1"]
+
+
+def place_arguments(
+    device: str,
+    *,
+    fill: float,
+    seed: int,
+    constrained: bool = True,
+    options: Sequence[str] | None = None,
+) -> list[str]:
     """Arguments of nextpnr-ecp5: ``top.json`` to ``top.config`` and ``routed.json``.
 
     Without pins there is no ``top.config``: nextpnr makes none out of context.
@@ -79,11 +110,13 @@ def place_arguments(device: str, *, fill: float, seed: int, constrained: bool = 
     device : str
         Options that name device, package and speed grade.
     fill : float
-        Part of the LUTs in use, 0 to 1; chooses the router.
+        Part of the LUTs in use, 0 to 1; chooses the options.
     seed : int
         Of the placer.
     constrained : bool
         Whether pins are given in ``top.lpf``.
+    options : sequence of str, optional
+        Instead of those of `place_options`.
     """
     arguments = device.split()
     arguments += ["--json", "top.json", "--report", "routed.json"]
@@ -91,10 +124,7 @@ def place_arguments(device: str, *, fill: float, seed: int, constrained: bool = 
         arguments += ["--lpf", CONSTRAINTS, "--textcfg", "top.config"]
     else:
         arguments += ["--out-of-context", "--lpf-allow-unconstrained"]
-    if fill >= ROUTER2_FROM:
-        arguments += ["--router", "router2", "--placer-heap-beta", f"{SPREAD_DENSITY:g}"]
-    else:
-        arguments += ["--router", "router1"]
+    arguments += place_options(fill) if options is None else options
     # A missed clock is ours to report, with the frequency that was reached.
     return [*arguments, "--seed", str(seed), "--timing-allow-fail"]
 

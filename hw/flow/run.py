@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,13 +22,21 @@ from hw.flow.toolchain import Tool, find_nextpnr, find_packer, find_yosys
 from sw import cli
 from sw.errors import ClockError, PlanError, ToolError, UserError
 
-__all__ = ["Sources", "Synthesis", "flow_identity", "implement", "route", "synthesise"]
+__all__ = [
+    "Sources",
+    "Synthesis",
+    "flow_identity",
+    "implement",
+    "route",
+    "route_board",
+    "synthesise",
+]
 
 #: What a family's module must have: see `hw.flow.ecp5`.
 FAMILIES = {"ecp5": ecp5}
 
 #: Enters every cache key: raise it when a change here changes what the tools make.
-FLOW_VERSION = "3"
+FLOW_VERSION = "4"
 
 #: CPU seconds of place and route for each LUT, for the estimate on the progress line.
 _SECONDS_PER_LUT = 0.015
@@ -82,7 +90,14 @@ def flow_identity(family: str) -> tuple[str, ...]:
     )
 
 
-def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = None) -> Synthesis:
+def synthesise(
+    rtlil: bytes,
+    *,
+    family: str,
+    folder: Path,
+    yosys: Tool | None = None,
+    flags: str | None = None,
+) -> Synthesis:
     """Synthesise a design in ``folder``, which receives ``top.json`` and ``yosys.log``.
 
     Also of use for a block on its own, as benchmarks do.
@@ -97,6 +112,8 @@ def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = 
         An existing folder.
     yosys : Tool, optional
         The one found by `find_yosys` when not given.
+    flags : str, optional
+        Of Yosys's synthesis, instead of the family's.
 
     Raises
     ------
@@ -105,7 +122,8 @@ def synthesise(rtlil: bytes, *, family: str, folder: Path, yosys: Tool | None = 
     """
     steps, tool = FAMILIES[family], yosys or find_yosys()
     (folder / "top.il").write_bytes(rtlil)
-    (folder / "synthesise.ys").write_text(steps.synthesis_script(), encoding="utf-8")
+    script = steps.synthesis_script(flags=steps.SYNTHESIS_FLAGS if flags is None else flags)
+    (folder / "synthesise.ys").write_text(script, encoding="utf-8")
     start = time.monotonic()
     with _step("synthesise", tool) as note:
         tool.run(
@@ -134,6 +152,7 @@ def route(
     folder: Path,
     constraints: bytes | None,
     nextpnr: Tool | None = None,
+    options: Sequence[str] | None = None,
 ) -> Routed:
     """Place and route what `synthesise` left in ``folder``, as ``top.config``.
 
@@ -147,6 +166,8 @@ def route(
         How many LUTs the device has, by which the router is chosen.
     clock_mhz : float
         The clock asked for.
+    options : sequence of str, optional
+        Router and density, instead of the family's choice.
 
     Raises
     ------
@@ -159,6 +180,7 @@ def route(
         fill=synthesis.counts.lut / luts,
         seed=seed,
         constrained=constraints is not None,
+        options=options,
     )
     if constraints is None:
         arguments += ["--freq", f"{clock_mhz:g}"]
@@ -177,6 +199,30 @@ def route(
             on_line=lambda line: note(said) if (said := steps.route_note(line)) else None,
         )
     return steps.read_routed(folder / "routed.json", clock_mhz)
+
+
+def route_board(
+    synthesis: Synthesis,
+    board: Board,
+    *,
+    clock_mhz: float,
+    seed: int,
+    folder: Path,
+    constraints: bytes | None,
+    nextpnr: Tool | None = None,
+) -> Routed:
+    """`route` on a board's device."""
+    return route(
+        synthesis,
+        family=board.family,
+        device=board.device,
+        luts=board.budget.lut,
+        clock_mhz=clock_mhz,
+        seed=seed,
+        folder=folder,
+        constraints=constraints,
+        nextpnr=nextpnr,
+    )
 
 
 def implement(
@@ -253,11 +299,9 @@ def _run_tools(
     synthesis = synthesise(sources.rtlil, family=board.family, folder=folder, yosys=yosys)
     check_fit(synthesis.counts, board)
     start = time.monotonic()
-    routed = route(
+    routed = route_board(
         synthesis,
-        family=board.family,
-        device=board.device,
-        luts=board.budget.lut,
+        board,
         clock_mhz=clock_mhz,
         seed=seed,
         folder=folder,

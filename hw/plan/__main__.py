@@ -12,6 +12,7 @@ from rich.table import Table
 from hw.options import Planned, add_plan_arguments, planned
 from hw.plan.cost import RESOURCES
 from hw.plan.plan import LayerPlan, Plan
+from hw.plan.weights import Packing
 from sw.cli import run
 from sw.model import load
 
@@ -45,7 +46,7 @@ def layer_table(plan: Plan) -> Table:
     table = Table(title=f"{plan.model} on {device} at {plan.clock_mhz:g} MHz")
     table.add_column("layer")
     table.add_column("folding")
-    for column in ("cycles", "busy", *(name.upper() for name in RESOURCES), "packed"):
+    for column in ("cycles", "busy", *(name.upper() for name in RESOURCES), "weights packed"):
         table.add_column(column, justify="right")
     for layer in plan.layers:
         table.add_row(
@@ -54,7 +55,7 @@ def layer_table(plan: Plan) -> Table:
             str(layer.cycles),
             f"{layer.cycles / plan.cycles_per_frame:.0%}",
             *(str(getattr(layer.cost, name)) for name in RESOURCES),
-            percent(layer.cost.packed),
+            packed(layer.weights),
         )
     return table
 
@@ -62,6 +63,13 @@ def layer_table(plan: Plan) -> Table:
 def percent(part: float | None) -> str:
     """A part of 1 for people; empty where there is none."""
     return "" if part is None else f"{part:.0%}"
+
+
+def packed(weights: Packing) -> str:
+    """How full the block RAMs of weights are, and could be with the same folding."""
+    if weights.packed is None:
+        return ""
+    return f"{percent(weights.packed)} of {percent(weights.packed_at_most)}"
 
 
 def folding(layer: LayerPlan) -> str:
@@ -81,9 +89,15 @@ def summary_lines(result: Planned) -> list[str]:
         f"{getattr(plan.predicted, name)} of {getattr(budget, name)} {name.upper()}"
         for name in RESOURCES
     )
+    weights = ""
+    if plan.weights.packed is not None:
+        weights = (
+            f"; those of weights {percent(plan.weights.packed)},"
+            f" with this folding at most {percent(plan.weights.packed_at_most)}"
+        )
     return [
         f"area, link included: {used}",
-        f"block RAMs packed: {percent(plan.predicted.packed)} of their bits",
+        f"block RAMs packed: {percent(plan.predicted.packed)} of their bits" + weights,
         f"{plan.cycles_per_frame} cycles a frame, {plan.frames_per_second:.0f} frames/s (the core)",
         f"predicted Fmax {plan.fmax_mhz:.0f} MHz",
         f"limited by: {plan.limited_by}; "

@@ -31,6 +31,10 @@ class Lane:
     def offset(self) -> int:
         return self.high if self.inverted else 0
 
+    @property
+    def position(self) -> float:
+        return self.index
+
     def flipped(self) -> Lane:
         return Lane(self.index, not self.inverted, self.bits)
 
@@ -49,6 +53,10 @@ class Pair:
     @property
     def offset(self) -> int:
         return self.first.offset + self.second.offset
+
+    @property
+    def position(self) -> float:
+        return (self.first.index + self.second.index) / 2
 
     def flipped(self) -> Pair:
         return Pair(self.first.flipped(), self.second.flipped())
@@ -83,6 +91,8 @@ class Adder:
         self.places = max(operand.width for operand in self.operands())
         #: Adders from here down to the lanes.
         self.level = 1 + max(operand.level for operand in self.operands())
+        #: Mean of the indices of the lanes that are read below it.
+        self.position = sum(term.position for term in terms) / len(terms)
 
     @property
     def sites(self) -> int:
@@ -112,6 +122,10 @@ class Operand:
     def offset(self) -> int:
         """Of the number that is added, over the form or its negative."""
         return 2**self.width - 1 - self.source.offset if self.inverted else self.source.offset
+
+    @property
+    def position(self) -> float:
+        return self.source.position
 
     @property
     def level(self) -> int:
@@ -151,7 +165,12 @@ class SumPlan:
 
 
 def chains(adders: Sequence[Adder]) -> list[list[Adder]]:
-    """Adders of one cycle, in order, on carry chains of about equal length."""
+    """Adders of one cycle on carry chains of about equal length.
+
+    A chain is placed as one: adders of neighbouring lanes share it, so that each lane's way
+    from the chain of one group to that of the next is short.
+    """
+    adders = sorted(adders, key=lambda adder: adder.position)
     sites = sum(adder.sites for adder in adders)
     count = -(-sites // _LONGEST_CHAIN)
     found: list[list[Adder]] = [[] for _ in range(count)]

@@ -24,6 +24,7 @@ from hw.plan.stream import (
     PoolConfig,
     WidthConfig,
 )
+from hw.plan.weights import WeightConfig
 
 __all__ = [
     "Terms",
@@ -90,9 +91,9 @@ def array_terms(config: ArrayConfig) -> Terms:
     word = config.rows * columns * config.out_bits
     pe_sites, pe_registers = pe_counts(config)
     # Counters of beats and folds, of the weights' address and of the thresholds'.
-    turns = (config.synapse_folds, config.neuron_folds, weights.depth,
+    turns = (config.synapse_folds, config.neuron_folds,
              1 if config.thresholds is None else config.neuron_folds)  # fmt: skip
-    counters = sum((number - 1).bit_length() for number in turns)
+    counters = sum((number - 1).bit_length() for number in turns) + weights.address_bits
     lut: dict[str, float] = {
         "array": 1,
         "address": counters,
@@ -101,11 +102,14 @@ def array_terms(config: ArrayConfig) -> Terms:
     registers, blocks, bits = float(config.rows * columns * pe_registers + counters), 0, 0
     if weights.depth > 1 and weights.memory == "block":
         # The first register behind the memory is in the block RAM.
-        blocks += hops * block_rams(weights.width, weights.depth)
+        blocks += hops * weights.block_rams
         bits += hops * weights.width * weights.depth
         registers += hops * weights.width
-        if weights.pages > 1:
-            lut["page"] = hops * weights.width * (weights.pages - 1)
+        lut["page"] = hops * (weights.width + weights.part) * (weights.pages - 1)
+        if weights.ninths:
+            # The register that gathers them, and a choice between it and what is read.
+            lut["sites"] += hops * weights.width
+            registers += hops * weights.width
     elif weights.depth > 1:
         lut["rom"] = hops * rom_luts(weights.width, weights.depth)
         registers += hops * rom_bits(weights.width, weights.depth)
@@ -118,7 +122,7 @@ def array_terms(config: ArrayConfig) -> Terms:
     late = match_sum_counts(config.match_sum)[2]
     registers += columns * (delays * config.simd * config.lane_bits + late)
     # The weight address, and what tells PEs of a fold's beats.
-    registers += hops * ((weights.depth - 1).bit_length() + 3)
+    registers += hops * (weights.address_bits + 3)
     # The word that leaves, and what there is of it after each segment.
     gathered = range(config.segment, hops, config.segment)
     registers += word + sum(gathered) * config.rows_per_hop * columns * config.out_bits
@@ -183,7 +187,7 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:
     luts = units * (config.levels * compare + config.out_bits)
     registers, rom, blocks = units * (config.out_bits + config.levels + 1.0), 0.0, 0
     if depth > 1 and config.memory == "block":
-        blocks = units * block_rams(width, depth)
+        blocks = units * WeightConfig(depth=depth, width=width).block_rams
     elif depth > 1:
         rom = units * rom_luts(width, depth)
         registers += units * rom_bits(width, depth)

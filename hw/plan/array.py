@@ -24,23 +24,15 @@ from typing import Literal
 
 from hw.plan.constant import sum_cycles
 from hw.plan.match_sum import MatchSumConfig, require_positive
+from hw.plan.weights import WeightConfig, weight_memory
 from sw.errors import PlanError
 
 __all__ = [
-    "BLOCK_RAM_SHAPES",
     "FIFO_LATENCY",
-    "WEIGHT_LATENCY",
     "ArrayConfig",
     "MatchSumConfig",
     "ThresholdConfig",
-    "WeightConfig",
 ]
-
-#: (width, depth) of an ECP5 block RAM (DP16KD).
-BLOCK_RAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-
-#: Cycles from the address of a memory of one page to the register behind it.
-WEIGHT_LATENCY = 2
 
 #: Cycles from a write into an empty output FIFO to the word on its output.
 FIFO_LATENCY = 2
@@ -58,51 +50,6 @@ def _require_divides(config: object, part: str, whole: str) -> None:
             f"{type(config).__name__}.{part} is {small}, which does not divide {whole} = {large}",
             f"Choose a divisor of {large}, for instance {nearest}",
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeightConfig:
-    """A memory of weights, or of thresholds.
-
-    Parameters
-    ----------
-    depth, width : int
-        Words, and bits of a word.
-    memory : "lut" or "block"
-        Constants in logic, or block RAM followed by a register.
-    pages : int
-        Memories, one after the other, that the words are spread over; each has a
-        register of its own, so that block RAM and multiplexer share no cycle.
-    far : bool
-        A second register behind block RAM: its places are few, and the way from them
-        to a large array's PEs takes half a cycle.
-    """
-
-    depth: int
-    width: int
-    memory: Literal["lut", "block"] = "block"
-    pages: int = 1
-    far: bool = False
-
-    def __post_init__(self) -> None:
-        require_positive(self, "depth", "width")
-        if self.memory not in ("lut", "block"):
-            raise PlanError(
-                f"the memory is {self.memory!r}, but must be 'lut' or 'block'",
-                "Choose 'lut' for constants in logic or 'block' for block RAM",
-            )
-
-    @property
-    def page_depth(self) -> int:
-        """Words of a page: all, or a power of two."""
-        if self.pages == 1:
-            return self.depth
-        return 1 << (-(-self.depth // self.pages) - 1).bit_length()
-
-    @property
-    def latency_cycles(self) -> int:
-        """Cycles from the address to the register behind the memory."""
-        return WEIGHT_LATENCY + (self.memory == "block" and (self.pages > 1 or self.far))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,9 +260,9 @@ class ArrayConfig:
         """Config of each group's weight memory: lane s of the group's row j is bit j*simd + s."""
         depth = self.neuron_folds * self.synapse_folds
         width = self.rows_per_hop * self.simd
-        pages = _fewest_pages(width, depth) if self.weight_memory == "block" else 1
-        memory = "block" if self.weight_memory == "block" else "lut"
-        return WeightConfig(depth=depth, width=width, memory=memory, pages=pages, far=True)
+        if self.weight_memory == "block":
+            return weight_memory(width, depth)
+        return WeightConfig(depth=depth, width=width, memory="lut")
 
     @property
     def segment(self) -> int:
@@ -383,10 +330,3 @@ class ArrayConfig:
 def _match_sum(simd: int, lane_bits: int, pipeline: int) -> MatchSumConfig:
     """One object for many arrays: a planner looks at thousands."""
     return MatchSumConfig(simd=simd, lane_bits=lane_bits, pipeline=pipeline)
-
-
-@cache
-def _fewest_pages(width: int, depth: int) -> int:
-    """Pages of a memory in the fewest block RAMs, and of these in the deepest."""
-    count = [(-(-width // w) * -(-depth // d), -(-depth // d)) for w, d in BLOCK_RAM_SHAPES]
-    return min(count)[1]

@@ -1,45 +1,72 @@
 """Model of the clock that a design reaches after routing.
 
-A cycle is a few chains of logic and the routes between them. The logic is the same in
-every design; routes grow with the distance between what belongs together, by about as
-much for every doubling of the design. So
+A cycle is a few cells and, for the greater part, the routes between them. What makes the
+slowest route longer shows in the slowest paths of whole chips:
 
-    period = ARRAY_NS + (ROUTE_NS + CHIP_NS) * log2(LUTs / REFERENCE)
+1. *Fill*: in a full device neighbours are joined by detours, since others have taken the
+   short ways. It grows with the part of the LUTs or flip-flops in use, the greater of both.
+2. *Block RAMs* stand in a few columns. A memory of many reaches across the device, and so
+   do the routes from its blocks to one array.
+3. *Pools* hand on in the same cycle that what follows them takes no more. The slowest path
+   is then one through a pool, from a converter or line buffer to a memory's address.
 
-for a design of `REFERENCE` LUTs or more, and no design is faster than what is outside
-the core. `ARRAY_NS` and `ROUTE_NS` are fitted by ``python -m benchmarks.cost_model --fit``
-to arrays that were placed and routed alone for an ECP5 of speed grade 6, of up to 15,000
-LUTs. A whole chip has streams from one block to the next, and pins: `CHIP_NS` and
-`LINK_NS` are from three of them, the MNIST CNN of Larq (2,656 LUTs, 139 MHz), TFC (14,532
-LUTs, 122 MHz) and CNV (30,442 LUTs, 84 MHz), all of which they meet within 15 %.
+So
+
+    period = BASE_NS + FILL_NS * fill + BLOCK_RAM_NS * block RAMs + (POOL_NS with a pool)
+
+for whole designs, link and pins included, on an ECP5 of speed grade 6. The constants are
+fitted by ``python -m benchmarks.chip_clock --fit`` to chips that were placed and routed; the
+same command shows how far off the model is for chips that were left out of the fit.
 """
 
 from __future__ import annotations
 
-from math import log2
+from hw.plan.cost import Budget, Cost
 
-from hw.plan.cost import Cost
-
-__all__ = ["ARRAY_NS", "CHIP_NS", "CLOCK_SHARE", "REFERENCE", "ROUTE_NS", "design_fmax"]
+__all__ = [
+    "BASE_NS",
+    "BLOCK_RAM_NS",
+    "CLOCK_SHARE",
+    "FILL_NS",
+    "POOL_NS",
+    "clock_terms",
+    "design_fmax",
+]
 
 #: Part of the predicted Fmax that is asked of the tools: they must reach it.
 CLOCK_SHARE = 0.85
 
-#: LUTs of the array that `ARRAY_NS` is the cycle of, in nanoseconds.
-REFERENCE = 1000
-ARRAY_NS = 5.3
+#: Period of a small design, in nanoseconds.
+BASE_NS = 4.89
 
-#: What every doubling of the design adds.
-ROUTE_NS = 0.26
+#: What a full device would add.
+FILL_NS = 3.47
 
-#: What it adds more in a whole chip.
-CHIP_NS = 0.8
+#: What a block RAM adds.
+BLOCK_RAM_NS = 0.0216
 
-#: Shortest cycle of a chip: of its link, 6 ns alone.
-LINK_NS = 7.0
+#: What a pool adds.
+POOL_NS = 1.97
 
 
-def design_fmax(used: Cost) -> float:
-    """Fmax in MHz of a design of so many LUTs, the link included."""
-    doublings = log2(max(used.lut, REFERENCE) / REFERENCE)
-    return 1e3 / max(LINK_NS, ARRAY_NS + (ROUTE_NS + CHIP_NS) * doublings)
+def clock_terms(used: Cost, budget: Budget, *, pools: bool) -> tuple[float, float, float, float]:
+    """What `BASE_NS`, `FILL_NS`, `BLOCK_RAM_NS` and `POOL_NS` are multiplied with.
+
+    Parameters
+    ----------
+    used : Cost
+        Of the whole design, the link included.
+    budget : Budget
+        Of the device.
+    pools : bool
+        Whether there is a pool.
+    """
+    fill = max(used.lut / budget.lut, used.ff / budget.ff)
+    return 1.0, fill, float(used.bram), float(pools)
+
+
+def design_fmax(used: Cost, budget: Budget, *, pools: bool) -> float:
+    """Fmax in MHz of a design on a device; see `clock_terms`."""
+    constants = (BASE_NS, FILL_NS, BLOCK_RAM_NS, POOL_NS)
+    terms = clock_terms(used, budget, pools=pools)
+    return 1e3 / sum(c * t for c, t in zip(constants, terms, strict=True))

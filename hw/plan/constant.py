@@ -13,11 +13,14 @@ only the XORs of a popcount; what saves most is that outputs share sums:
    the second ``plus - minus``. Over q, or over p, these add up to the class sums of a
    half on its own, and step 2 goes on with each half, as in a fast Hadamard transform.
 3. Counting costs a b-th of a popcount for each output, the rest about ``2**(b + 1) / b``
-   adders: five or six outputs are best for 200 to 1,000 lanes.
+   adders: five or six outputs are best for 200 to 1,000 lanes. Four take a seventh more
+   sites there and are not known to be easier to route.
 4. Class sums are trees of adders of two numbers and a *rider*, a lane in the carry
    input. A site may take functions of two lanes as each of its operands, so that two
    *pairs* of lanes and a rider, five lanes, are added at once: d levels count up to
-   ``6 * 2**(d - 1) - 1`` lanes.
+   ``6 * 2**(d - 1) - 1`` lanes. A tree joins neighbouring lanes first, and chains are made
+   of adders of neighbouring lanes, so that all groups may lie one beside the other with
+   their lanes in the same order.
 
 Numbers are unsigned. A subtraction adds the complement, ``2**width - 1 - number``; so a
 number is its form plus an offset that is known, and nothing is ever negative. Each
@@ -286,36 +289,25 @@ class _Group:
         """Sum of the lanes of a class."""
         if self.lane_bits > 1:
             return self._sum(lanes)
-        # Of two pairs in a site one must not be inverted: see `hw.blocks.constant`. The
-        # sign that most lanes have becomes the sum's, and is dealt to that pair.
-        negative = _mostly_negative(lanes)
-        common = [lane for lane in lanes if lane.negative == negative]
-        others = [lane for lane in lanes if lane.negative != negative]
-        return self._count_tree(len(lanes), _levels(len(lanes)), common, others, negative)
+        return self._count_tree(lanes, _levels(len(lanes)))
 
-    def _count_tree(
-        self, count: int, levels: int, common: _Lanes, others: _Lanes, negative: bool
-    ) -> _Item:
-        """Sum of ``count`` lanes taken off ``others``, then off ``common``."""
-
-        def take(*sources: _Lanes) -> Lane:
-            item = next(source for source in sources if source).pop(0)
-            assert isinstance(item.source, Lane)
-            return item.source.flipped() if item.negative != negative else item.source
-
-        if count == 1:
-            return _Item(take(others, common), negative)
-        if count == 2:
-            return _Item(Pair(take(others, common), take(others, common)), negative)
-        _, (left, right, riding) = _tree(count, levels)
+    def _count_tree(self, lanes: _Lanes, levels: int) -> _Item:
+        """Sum of lanes of one bit, neighbours first."""
+        if len(lanes) == 1:
+            return lanes[0]
+        if len(lanes) == 2:
+            return _pair(lanes, _mostly_negative(lanes))
+        _, (left, right, riding) = _tree(len(lanes), levels)
         if (left, right) == (2, 2):
-            b = _Item(Pair(take(common), take(common)), negative)
-            a = self._count_tree(2, 0, common, others, negative)
+            # Of two pairs in a site one must not be inverted: see `hw.blocks.constant`. The
+            # sign that most lanes have becomes the sum's, and is dealt to that pair.
+            negative = _mostly_negative(lanes)
+            lanes = sorted(lanes, key=lambda lane: lane.negative != negative)
+            a, b = (_pair(lanes[first : first + 2], negative) for first in (2, 0))
         else:
-            a = self._count_tree(left, levels - 1, common, others, negative)
-            b = self._count_tree(right, levels - 1, common, others, negative)
-        rider = _Item(take(others, common), negative) if riding else None
-        return self._add(a, b, rider)
+            a = self._count_tree(lanes[:left], levels - 1)
+            b = self._count_tree(lanes[left : left + right], levels - 1)
+        return self._add(a, b, lanes[-1] if riding else None)
 
     def _sum(self, items: Sequence[_Item]) -> _Item:
         """Sum of some numbers, first those that are ready first."""
@@ -357,6 +349,13 @@ def _saved(lanes: int) -> int:
         return -1
     fewer = _tree(lanes - 1, _levels(lanes - 1))[0]
     return _tree(lanes, _levels(lanes))[0] - fewer
+
+
+def _pair(lanes: _Lanes, negative: bool) -> _Item:
+    """Two lanes as the form of their sum, or its negative."""
+    first, second = (lane.operand(negative).source for lane in lanes)
+    assert isinstance(first, Lane) and isinstance(second, Lane)
+    return _Item(Pair(first, second), negative)
 
 
 def _mostly_negative(lanes: _Lanes) -> bool:

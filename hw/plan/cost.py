@@ -25,7 +25,7 @@ from hw.plan.area import (
     pool_terms,
     width_terms,
 )
-from hw.plan.array import BLOCK_RAM_SHAPES, ArrayConfig
+from hw.plan.array import ArrayConfig
 from hw.plan.link import TRANSMIT_BYTES, LinkConfig
 from hw.plan.stream import (
     ColumnOrderConfig,
@@ -34,6 +34,7 @@ from hw.plan.stream import (
     PoolConfig,
     WidthConfig,
 )
+from hw.plan.weights import BLOCK_RAM_BITS
 from sw.errors import PlanError
 
 __all__ = [
@@ -82,9 +83,6 @@ FLIP_FLOP: dict[str, float] = {
 
 #: Terms that are counted, one each, and not fitted.
 COUNTED = ("sites", "rom", "registers")
-
-#: Bits of a block RAM, in its widest form.
-BLOCK_RAM_BITS = max(width * depth for width, depth in BLOCK_RAM_SHAPES)
 
 RESOURCES = ("lut", "ff", "bram", "dsp")
 

@@ -16,9 +16,9 @@ from hw.plan.cost import (
     pool_cost,
 )
 from hw.plan.layer import LayerPlan, Segment, layer_takes
-from hw.plan.memory import block_rams
 from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage
 from hw.plan.stream import ColumnOrderConfig, HeadConfig, LineBufferConfig, PoolConfig
+from hw.plan.weights import least_block_rams, weight_memory
 
 __all__ = ["divisors", "foldings"]
 
@@ -33,6 +33,11 @@ MOST_LOGIC = 8_192
 
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72
+
+#: Rows that share a wider one where the others are not packed so well, as a part of what the
+#: folding allows.
+ROWS_OF_WIDE_HOP = 4
+PACKED_ENOUGH = 0.85
 
 
 def divisors(n: int) -> tuple[int, ...]:
@@ -165,11 +170,19 @@ def _memories(depth: int) -> tuple[Literal["lut", "block"], ...]:
 
 
 def _rows_per_hop(rows: int, simd: int, depth: int, memory: str) -> int:
-    """The fewest rows that share a block RAM with as few block RAMs in all as can be."""
+    """The fewest rows that share a memory of weights with the least area of these in all."""
     if memory != "block":
         return 1
-    shared = [d for d in divisors(rows) if d == 1 or d * simd <= WIDEST_HOP]
-    return min(shared, key=lambda d: (rows // d * block_rams(d * simd, depth), d))
+
+    def area(shared: int) -> tuple[float, int]:
+        return rows // shared * weight_memory(shared * simd, depth).area, shared
+
+    narrow = [d for d in divisors(rows) if d == 1 or d * simd <= WIDEST_HOP]
+    best = min(narrow, key=area)
+    blocks = rows // best * weight_memory(best * simd, depth).block_rams
+    if least_block_rams(rows * simd, depth) >= PACKED_ENOUGH * blocks:
+        return best
+    return min((d for d in divisors(rows) if d in narrow or d <= ROWS_OF_WIDE_HOP), key=area)
 
 
 def _sensible(simd: int, stage: ArrayStage) -> bool:

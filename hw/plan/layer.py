@@ -26,6 +26,7 @@ from hw.plan.stream import (
     PoolConfig,
     WidthConfig,
 )
+from hw.plan.weights import Packing, least_block_rams
 
 __all__ = ["LayerPlan", "Segment", "join", "layer_takes", "named", "rounded", "segments", "shape"]
 
@@ -72,6 +73,18 @@ class LayerPlan:
         macs = array.pixels * array.outputs * array.fan_in
         return macs // (array.simd * array.rows * array.columns)
 
+    @property
+    def weights(self) -> Packing:
+        """How full the block RAMs of an array's weights are; nothing where there are none."""
+        array = self.array
+        if array is None or array.weight_memory != "block" or array.weights.depth == 1:
+            return Packing()
+        return Packing(
+            bits=array.outputs * array.fan_in,
+            block_rams=array.hops * array.weights.block_rams,
+            least=least_block_rams(array.rows * array.simd, array.weights.depth),
+        )
+
     def summary(self) -> dict[str, Any]:
         """What `hw.plan --json` prints of a layer."""
         summary: dict[str, Any] = {"name": self.name, "tensor": self.tensor, "kind": self.kind}
@@ -84,6 +97,7 @@ class LayerPlan:
                 "columns": self.array.columns,
                 "weight_memory": self.array.weight_memory,
                 "utilisation": round(self.ideal_cycles / self.cycles, 4),
+                **self.weights.summary(),
             }
         return summary | {
             "cycles": self.cycles,

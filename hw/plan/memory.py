@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from math import ceil
 
-from hw.plan.array import BLOCK_RAM_SHAPES
+from hw.plan.weights import BLOCK_RAM_SHAPES
 
 __all__ = ["block_rams", "lut_ram", "memory_cost", "rom_bits", "rom_luts"]
 

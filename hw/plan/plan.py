@@ -19,6 +19,7 @@ from hw.plan.link import LinkConfig
 from hw.plan.search import Choice, Search, shortages
 from hw.plan.stages import HeadStage, cut
 from hw.plan.stream import HeadConfig
+from hw.plan.weights import Packing
 from sw.errors import PlanError
 from sw.model.model import Model
 
@@ -86,6 +87,11 @@ class Plan:
         return config
 
     @property
+    def weights(self) -> Packing:
+        """How full the block RAMs of all weights are."""
+        return sum((layer.weights for layer in self.layers), Packing())
+
+    @property
     def bottleneck(self) -> LayerPlan:
         """The first of the slowest layers."""
         return max(self.layers, key=lambda layer: layer.cycles)
@@ -94,6 +100,7 @@ class Plan:
         """What `hw.plan --json` prints."""
         predicted: dict[str, Any] = dict(self.predicted.summary())
         predicted["packed"] = rounded(self.predicted.packed)
+        predicted |= self.weights.summary()
         predicted["fmax_mhz"] = round(self.fmax_mhz, 1)
         predicted["cycles_per_frame"] = self.cycles_per_frame
         predicted["frames_per_second"] = round(self.frames_per_second, 3)
@@ -158,13 +165,14 @@ def make_plan(
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
     search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
+    fastest = CLOCK_SHARE * design_fmax(Cost(), budget, pools=False)
     request = _Request(
         name=model.name,
         board=board,
         size=size,
         budget=budget,
         # Where it is to be chosen: faster than any design, to begin with.
-        clock_mhz=clock(CLOCK_SHARE * design_fmax(Cost())) if callable(clock) else clock,
+        clock_mhz=clock(fastest) if callable(clock) else clock,
         share=Share.of(share),
         candidates=tuple(candidates),
     )
@@ -182,7 +190,7 @@ def make_plan(
         predicted=choice.cost,
         cycles_per_frame=choice.cycles,
         limited_by=limited_by,
-        fmax_mhz=design_fmax(choice.cost),
+        fmax_mhz=_fmax(choice, budget),
         gap=1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap,
     )
 
@@ -221,11 +229,17 @@ def _settle(
             choice, limited_by = _fast_enough(search, request, fps), "fps"
         if not callable(clock):
             return choice, limited_by, clock
-        reached = clock(CLOCK_SHARE * design_fmax(choice.cost))
+        reached = clock(CLOCK_SHARE * _fmax(choice, request.budget))
         # A rate asked for must be reached at the clock that there will be.
         if fps is None or reached >= request.clock_mhz:
             return choice, limited_by, reached
         request = replace(request, clock_mhz=reached)
+
+
+def _fmax(choice: Choice, budget: Budget) -> float:
+    """Clock in MHz that the routed design is predicted to reach."""
+    pools = any(layer.pool is not None for layer in choice.layers)
+    return design_fmax(choice.cost, budget, pools=pools)
 
 
 def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:

@@ -19,13 +19,18 @@ def test_one_array_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     stored = []
     found = build_time.measure(case, route=True, store=lambda now: stored.append(list(now)))
     assert found["macs"] == 8
+    assert "synthesise" not in stored[0]
     assert stored[0][-1] == "elaborate"
-    assert stored[-1][-1] == "place_and_route"
+    assert stored[-1] == list(found)
     for step in build_time.STEPS:
         assert found[step]["cpu_s"] > 0
         assert found[step]["peak_mb"] > 20
+    runs = found["seeds"].values()
+    assert list(found["seeds"]) == ["1", "2", "3"]
+    assert found["fmax_mhz"] == sorted(run["fmax_mhz"] for run in runs)[1]
     row = build_time.table([found]).splitlines()[2]
     assert row.startswith(f"| 8 | {found['lut']} |")
+    assert row.endswith(f"| {found['fmax_mhz']:.0f} |")
 
 
 def test_exponent() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks import fill_the_chip
 from benchmarks.chip_parts import PARTS, SEEDS, Part, measure_network
-from benchmarks.fill_the_chip import MISSING, RESULTS, ROWS, cells, chosen, markdown, run, stored
+from benchmarks.fill_the_chip import MISSING, RESULTS, ROWS, cells, chosen, markdown, run
+from benchmarks.stored import stored
 from sw.errors import UserError
 
 BLOCK = {"comb": 1500, "ff": 1800, "dp16kd": 16, "fmax_mhz": 171.2}
@@ -123,7 +124,7 @@ def test_what_is_stored_is_of_parts(capsys):
     """Each stored part has figures, a command and the tools' versions, and can be shown."""
     assert fill_the_chip.main(["--json"]) == 0
     results = json.loads(capsys.readouterr().out)
-    assert results == (stored() if RESULTS.exists() else {})
+    assert results == stored(RESULTS)
     for name, entry in results.items():
         assert name in PARTS
         assert set(entry) == {"command", "tools", "figures"}

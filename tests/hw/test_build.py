@@ -32,7 +32,8 @@ def test_a_real_build(model: Path, tmp_path: Path, command: Command) -> None:
     assert report["fits"] is True and isinstance(report["limited_by"], str)
     predicted = report["predicted"]
     assert set(predicted) == {
-        "lut", "ff", "bram", "dsp", "packed", "fmax_mhz", "cycles_per_frame", "frames_per_second"
+        "lut", "ff", "bram", "dsp", "packed", "weights_bram", "weights_packed",
+        "weights_packed_at_most", "fmax_mhz", "cycles_per_frame", "frames_per_second"
     }  # fmt: skip
     assert predicted["frames_per_second"] >= 1000
     assert [layer["kind"] for layer in report["layers"]][:1] == ["array"]

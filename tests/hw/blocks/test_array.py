@@ -55,6 +55,12 @@ SHAPES = [
     dict(rows=4, simd=3, lane_bits=8, width=2, columns=2, rows_per_hop=2),
 ]  # fmt: skip
 
+#: Words of weights in ninth bits: a memory of one row, and of two with columns.
+NINTHS = [
+    dict(rows=2, simd=32, neuron_folds=16, synapse_folds=36, frames=3),
+    dict(rows=4, simd=16, rows_per_hop=2, neuron_folds=8, synapse_folds=72, width=2, columns=2),
+]  # fmt: skip
+
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("memory", ["block", "lut"])
@@ -73,6 +79,17 @@ def test_exact_at_full_rate(shape, memory, rng):
 @pytest.mark.parametrize(("i_rate", "o_rate"), [(0.5, 1.0), (1.0, 0.5), (0.7, 0.3), (0.1, 0.1)])
 def test_exact_when_stalled(shape, i_rate, o_rate, rng):
     run(random_case(rng, **shape), rng, i_rate=i_rate, o_rate=o_rate)
+
+
+@pytest.mark.parametrize("shape", NINTHS, ids=str)
+@pytest.mark.parametrize(("i_rate", "o_rate"), [(1.0, 1.0), (0.6, 1.0), (0.8, 0.02)])
+def test_exact_with_ninth_words(shape, i_rate, o_rate, rng):
+    case = random_case(rng, **shape)
+    assert case.config.weights.ninths
+    found = run(case, rng, i_rate=i_rate, o_rate=o_rate)
+    if i_rate == o_rate == 1.0:
+        assert found.i_cycles == list(range(len(case.codes) * case.config.cycles_per_frame))
+        assert found.o_cycles[0] == case.config.latency_cycles
 
 
 @pytest.mark.parametrize("trial", range(25))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from amaranth.back import rtlil
 from hw.blocks.constant import ConstantSums
 from hw.fabric import Fabric
 from hw.plan import constant
+from hw.plan.adders import chains
 from hw.plan.constant import plan_sums, sum_cycles
 from hw.plan.constant_cost import INVERTED_SITES, constant_cost, plan_cost
 from tests.hw.blocks import bench
@@ -96,6 +98,17 @@ def test_random_shapes(trial, rng):
         **border,
     )
     run(case, rng, i_rate=0.7, o_rate=0.7)
+
+
+def test_chains_read_neighbouring_lanes(rng):
+    """Of the adders that most lanes enter, each chain has those of a part of the lanes."""
+    (group,) = plan_sums(rng.random((4, 400)) < 0.5).groups
+    reading = [adder for adder in group if adder.level == 1 and adder.right is not None]
+    cycle, _ = Counter(adder.cycle for adder in reading).most_common(1)[0]
+    made = chains([adder for adder in group if adder.cycle == cycle])
+    assert len(made) > 2
+    for chain in made:
+        assert chain[-1].position - chain[0].position < 2 * 400 / len(made)
 
 
 @pytest.mark.parametrize("same", [True, False])

@@ -7,7 +7,8 @@ import pytest
 from amaranth.sim import Simulator, SimulatorContext
 
 from hw.blocks.threshold import StartValues, ThresholdAddress, ThresholdUnit
-from hw.plan.array import WEIGHT_LATENCY, ThresholdConfig
+from hw.plan.array import ThresholdConfig
+from hw.plan.weights import WEIGHT_LATENCY
 
 
 @pytest.mark.parametrize("memory", ["lut", "block"])

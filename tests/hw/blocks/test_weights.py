@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from amaranth.sim import Simulator, SimulatorContext
 
 from hw.blocks.weights import WeightMemory
-from hw.plan.array import ArrayConfig, WeightConfig
-from sw.errors import PlanError
+from hw.plan.weights import WeightConfig
+
+
+def random_words(rng: np.random.Generator, depth: int, width: int) -> list[int]:
+    size = -(-width // 8)
+    return [int.from_bytes(rng.bytes(size), "little") % 2**width for _ in range(depth)]
 
 
 @pytest.mark.parametrize(
@@ -17,10 +22,11 @@ from sw.errors import PlanError
         (70, 33, "block", 2),
         (70, 5, "block", 3),
         (64, 5, "block", 4),
+        (1300, 9, "block", 3),
     ],
 )
 def test_words(depth, width, memory, pages, rng):
-    words = [int.from_bytes(rng.bytes(8), "little") % 2**width for _ in range(depth)]
+    words = random_words(rng, depth, width)
     config = WeightConfig(depth=depth, width=width, memory=memory, pages=pages)
     block = WeightMemory(config=config, words=words)
     latency = block.latency_cycles
@@ -41,13 +47,39 @@ def test_words(depth, width, memory, pages, rng):
     assert found == [words[address] for address in addresses]
 
 
-def test_pages_are_the_deepest_of_the_fewest_block_rams():
-    """9,216 words of 16 bits: nine block RAMs of 1,024 x 18, and no fewer."""
-    config = ArrayConfig(outputs=64, fan_in=2304, rows=1, simd=16).weights
-    assert (config.depth, config.width) == (9216, 16)
-    assert (config.pages, config.page_depth, config.latency_cycles) == (9, 1024, 3)
-    shallow = ArrayConfig(outputs=64, fan_in=64, rows=8, simd=16).weights
-    assert (shallow.pages, shallow.page_depth, shallow.latency_cycles) == (1, shallow.depth, 3)
+@pytest.mark.parametrize("rate", [1.0, 0.6, 0.2])
+@pytest.mark.parametrize(
+    ("depth", "width", "pages"), [(9, 8, 1), (18, 24, 1), (72, 32, 1), (90, 8, 3), (144, 16, 2)]
+)
+def test_ninth_words(depth, width, pages, rate, rng):
+    """In their order, each standing for as long as its beat may, at all rates."""
+    words = random_words(rng, depth, width)
+    config = WeightConfig(depth=depth, width=width, pages=pages, ninths=True)
+    block = WeightMemory(config=config, words=words)
+    latency = block.latency_cycles
+    asked: list[int] = []
+    found: list[int] = []
+
+    async def drive(ctx: SimulatorContext) -> None:
+        index = 0
+        while len(asked) < 3 * depth / rate:
+            taken = rng.random() < rate
+            ninth = index % 9 == 8
+            # A ninth word's place is of no account.
+            place = int(rng.integers(0, config.places)) if ninth else index // 9 * 8 + index % 9
+            ctx.set(block.address, place)
+            ctx.set(block.ninth, ninth)
+            ctx.set(block.taken, taken)
+            asked.append(words[index])
+            found.append(ctx.get(block.data))
+            await ctx.tick()
+            index = (index + taken) % depth
+
+    simulator = Simulator(block)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drive)
+    simulator.run()
+    assert found[latency:] == asked[:-latency]
 
 
 @pytest.mark.parametrize("memory", ["lut", "block"])
@@ -61,8 +93,3 @@ def test_one_word_is_a_constant(memory):
     simulator = Simulator(block)
     simulator.add_testbench(check)
     simulator.run()
-
-
-def test_unknown_memory():
-    with pytest.raises(PlanError, match=r"'flash', but must be 'lut' or 'block'.*Choose"):
-        WeightConfig(depth=1, width=1, memory="flash")  # type: ignore[arg-type]

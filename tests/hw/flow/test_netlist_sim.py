@@ -33,13 +33,18 @@ def small_model(rng: np.random.Generator) -> Model:
     return model_of(builder.dense(6).head())
 
 
-def small_plan(model: Model) -> Plan:
-    """Two rows of four lanes or more, weights in block RAM: the smallest of these foldings."""
+def deep_model(rng: np.random.Generator) -> Model:
+    """Weights enough to fill block RAMs."""
+    return model_of(Builder(rng, 1, 1, 576).dense(64).threshold().dense(3).head())
+
+
+def small_plan(model: Model, wanted: Callable[[Any], bool]) -> Plan:
+    """The smallest of the foldings of each segment whose arrays are wanted, or of all."""
     chosen: list[Segment] = []
     takes = 1
     for group in segments(cut(model.graph)):
         every = [segment for segment in foldings(group) if segment.i_lanes >= takes]
-        options = [s for s in every if all(_wanted(layer.array) for layer in s.layers)]
+        options = [s for s in every if all(wanted(layer.array) for layer in s.layers)]
         chosen.append(min(options or every, key=lambda segment: segment.cost.lut))
         takes = chosen[-1].takes
     return Plan(
@@ -57,13 +62,24 @@ def small_plan(model: Model) -> Plan:
     )
 
 
-def _wanted(array: Any) -> bool:
+def _two_rows(array: Any) -> bool:
+    """Two rows of four lanes or more, weights in block RAM."""
     return array is None or (array.weight_memory == "block" and array.rows == 2 and array.simd >= 4)
 
 
-def scores(model: Model, inputs: NDArray, change: Change | None = None) -> NDArray:
+def _packed(array: Any) -> bool:
+    """Weights with ninth words and in pages."""
+    return array is None or (array.weights.ninths and array.weights.pages > 1)
+
+
+def scores(
+    model: Model,
+    inputs: NDArray,
+    change: Change | None = None,
+    wanted: Callable[[Any], bool] = _two_rows,
+) -> NDArray:
     simulator = CoreSimulator(
-        small_plan(model), model, compiler=partial(compile_netlist, change=change)
+        small_plan(model, wanted), model, compiler=partial(compile_netlist, change=change)
     )
     return simulator.run(inputs, stall=Stall(i=0.2, o=0.2, seed=1)).scores
 
@@ -84,6 +100,23 @@ def test_netlist_is_the_golden_model(rng: np.random.Generator) -> None:
     memories = [cell for cell in cells if cell["type"] == "DP16KD"]
     assert any(isinstance(ram["connections"]["WEA"][0], int) for ram in memories)
     for ram in memories:
+        assert "OUTREG" in (ram["parameters"]["REGMODE_A"], ram["parameters"]["REGMODE_B"])
+
+
+def test_packed_weights_are_the_golden_model(rng: np.random.Generator) -> None:
+    """Ninth words and pages, in as many block RAMs as planned, all behind output registers."""
+    model = deep_model(rng)
+    plan = small_plan(model, _packed)
+    assert plan.layers[0].weights.packed == 1
+    inputs = model.preprocessing.apply(random_frames(rng, model.graph, 3))
+    expected = golden.run(model.graph, inputs)["head"].reshape(3, -1)
+    netlist: dict[str, Any] = {}
+    found = scores(model, inputs, netlist.update, _packed)
+    np.testing.assert_array_equal(found, expected)
+    cells = netlist["cells"].items()
+    weights = [cell for name, cell in cells if cell["type"] == "DP16KD" and "weights" in name]
+    assert len(weights) == plan.weights.block_rams
+    for ram in weights:
         assert "OUTREG" in (ram["parameters"]["REGMODE_A"], ram["parameters"]["REGMODE_B"])
 
 

@@ -1,31 +1,33 @@
-"""The model of the clock against arrays that were placed and routed alone."""
+"""The model of the clock: what makes a design slower."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.cost_model import cases, clock_cases, clock_errors
-from hw.plan.clock import design_fmax
+from boards.ecp5 import BUDGETS
+from hw.plan.clock import BASE_NS, BLOCK_RAM_NS, FILL_NS, POOL_NS, clock_terms, design_fmax
 from hw.plan.cost import Cost
 
-
-def test_arrays_within_fifteen_percent() -> None:
-    """With the figures of today, and with such as were fitted to the other arrays."""
-    found = clock_errors(clock_cases(cases()))
-    assert len(found) >= 8
-    wrong = [
-        f"{e.case.name}: {e.fitted:+.1%}, left out {e.crossed:+.1%}"
-        for e in found
-        if max(abs(e.fitted), abs(e.crossed)) > 0.15
-    ]
-    assert not wrong
+LARGE, SMALL = BUDGETS["85F"], BUDGETS["12F"]
 
 
-def test_larger_designs_are_slower() -> None:
-    clocks = [design_fmax(Cost(lut=lut)) for lut in (2_000, 20_000, 40_000, 80_000)]
-    assert clocks == sorted(clocks, reverse=True)
-    assert clocks[1] > clocks[2] > clocks[3]
+def test_terms() -> None:
+    """Fill is of LUTs or flip-flops, whichever are scarcer."""
+    used = Cost(lut=SMALL.lut // 4, ff=SMALL.ff // 2, bram=7)
+    assert clock_terms(used, SMALL, pools=True) == (1.0, 0.5, 7.0, 1.0)
+    used = Cost(lut=SMALL.lut // 2, ff=SMALL.ff // 4)
+    assert clock_terms(used, SMALL, pools=False) == (1.0, 0.5, 0.0, 0.0)
 
 
-def test_no_design_is_faster_than_the_link() -> None:
-    assert design_fmax(Cost()) == design_fmax(Cost(lut=1_000)) == pytest.approx(143, abs=1)
+def test_each_constant_is_a_part_of_the_period() -> None:
+    constants = (BASE_NS, FILL_NS, BLOCK_RAM_NS, POOL_NS)
+    assert min(constants) > 0
+    used = Cost(lut=LARGE.lut, bram=100)
+    period = BASE_NS + FILL_NS + 100 * BLOCK_RAM_NS + POOL_NS
+    assert design_fmax(used, LARGE, pools=True) == pytest.approx(1e3 / period)
+    assert design_fmax(Cost(), LARGE, pools=False) == pytest.approx(1e3 / BASE_NS)
+
+
+def test_the_same_design_is_slower_in_a_smaller_device() -> None:
+    used = Cost(lut=12_000, ff=9_000, bram=20)
+    assert design_fmax(used, SMALL, pools=False) < design_fmax(used, LARGE, pools=False)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.cost_model import Case, cases, errors
-from hw.plan.cost import BLOCK_RAM_BITS, Cost, Share, link_cost
+from hw.plan.cost import Cost, Share, link_cost
 from hw.plan.link import LinkConfig
 from hw.plan.memory import block_rams, lut_ram, rom_luts
+from hw.plan.weights import BLOCK_RAM_BITS
 from sw.errors import PlanError
 
 CASES = cases()

@@ -48,7 +48,14 @@ def test_json(model: Path) -> None:
 def test_table(model: Path) -> None:
     done = command(model)
     assert done.returncode == 0, done.stderr
-    for text in ("on ulx3s 85F", "rows x", "cycles a frame", "limited by", "of 83640 LUT"):
+    for text in (
+        "on ulx3s 85F",
+        "rows x",
+        "cycles a frame",
+        "limited by",
+        "of 83640 LUT",
+        "packed",
+    ):
         assert text in done.stdout
 
 

@@ -130,7 +130,8 @@ def test_summary_has_the_keys_that_tools_rely_on(plans: dict[str, Plan]) -> None
         "board", "size", "clock_mhz", "fits", "limited_by", "gap", "predicted", "layers",
     ]  # fmt: skip
     assert list(summary["predicted"]) == [
-        "lut", "ff", "bram", "dsp", "packed", "fmax_mhz", "cycles_per_frame", "frames_per_second",
+        "lut", "ff", "bram", "dsp", "packed", "weights_bram", "weights_packed",
+        "weights_packed_at_most", "fmax_mhz", "cycles_per_frame", "frames_per_second",
     ]  # fmt: skip
     assert summary["fits"] is True
     assert summary["board"] == "board"

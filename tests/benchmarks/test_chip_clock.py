@@ -1,0 +1,93 @@
+"""The model of the clock against whole chips that were placed and routed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import chip_clock
+from benchmarks.chip_clock import CHIPS, TODAY, Routed, chosen, errors, fit, markdown, routed, run
+from benchmarks.stored import stored
+from hw.plan.clock import CLOCK_SHARE
+from sw.errors import UserError
+
+
+def _chips(constants: tuple[float, ...]) -> list[Routed]:
+    """Chips that follow the model exactly."""
+    terms = [
+        (1.0, fill, bram, pool)
+        for fill, bram, pool in (
+            (0.1, 3, 1),
+            (0.2, 24, 0),
+            (0.1, 166, 0),
+            (0.7, 18, 0),
+            (0.4, 120, 1),
+            (0.3, 9, 1),
+        )
+    ]
+    return [
+        Routed(name=str(i), lut=i, terms=t, fmax_mhz=1e3 / float(np.dot(t, constants)))
+        for i, t in enumerate(terms)
+    ]  # fmt: skip
+
+
+def test_the_fit_finds_the_constants_of_the_model() -> None:
+    constants = (5.0, 3.0, 0.02, 1.5)
+    chips = _chips(constants)
+    assert fit(chips) == pytest.approx(constants, abs=1e-3)
+    assert max(abs(error.left_out) for error in errors(chips)) < 1e-3
+
+
+def test_every_chip_is_met_within_fifteen_percent() -> None:
+    found = errors(routed())
+    assert len(found) >= 6
+    wrong = [f"{e.chip.name}: {e.fitted:+.1%}" for e in found if abs(e.fitted) > 0.15]
+    assert not wrong
+
+
+def test_the_constants_are_those_of_the_fit() -> None:
+    """After new chips: ``python -m benchmarks.chip_clock --fit``."""
+    chips = routed()
+    fitted = fit(chips)
+    for chip in chips:
+        assert np.dot(chip.terms, TODAY) == pytest.approx(np.dot(chip.terms, fitted), rel=0.02)
+
+
+def test_no_chip_is_asked_for_more_than_it_reaches() -> None:
+    for error in errors(routed()):
+        assert CLOCK_SHARE * (1 + error.fitted) <= 1, error.chip.name
+
+
+def test_markdown_has_a_line_a_chip() -> None:
+    found = errors(_chips((5.0, 3.0, 0.02, 1.5)))
+    lines = markdown(found).splitlines()
+    assert len(lines) == len(found) + 2
+    # 1 / (5 + 3 * 0.1 + 0.02 * 3 + 1.5) ns
+    assert lines[2].startswith("| `0` | 0 | 146 MHz | ")
+
+
+def test_runs_are_stored(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "chips.json"
+    monkeypatch.setattr(chip_clock, "measure", lambda chip: {"model": chip.model})
+    first, second = list(CHIPS.values())[:2]
+    run([second, first], path)
+    assert list(stored(path)) == [first.name, second.name]
+    entry = stored(path)[first.name]
+    assert entry["figures"] == {"model": first.model}
+    assert entry["command"] == f"python -m benchmarks.chip_clock --run {first.name}"
+    missing = chosen(["missing"], stored(path))
+    assert [chip.name for chip in missing] == list(CHIPS)[2:]
+
+
+def test_unknown_chip() -> None:
+    with pytest.raises(UserError) as caught:
+        chosen(["fashion-1F"], {})
+    assert str(caught.value).startswith("there is no chip 'fashion-1F': the chips are larq_mnist-")
+
+
+def test_what_is_stored_is_of_chips() -> None:
+    for name, entry in stored(chip_clock.RESULTS).items():
+        assert name in CHIPS
+        assert set(entry) == {"command", "tools", "figures"}
