@@ -132,20 +132,21 @@ def produce(
     torch.manual_seed(args.seed)
     height, width, channels = dataset.train_frames.shape[1:]
     network = build(net, recipe, (height, width, channels), len(dataset.classes), args.width)
-    task = make_task(dataset, recipe)
+    task = make_task(dataset, recipe, network)
     train(run_, network, task, team=team, resume=args.resume)
     if output is None:
         return {}
     return prove(args, run_, network, task, dataset, output)
 
 
-def make_task(dataset: Dataset | DetectionDataset, recipe: Recipe) -> Task:
-    """What is to be learned from ``dataset``."""
+def make_task(dataset: Dataset | DetectionDataset, recipe: Recipe, network: Network) -> Task:
+    """What ``network`` is to learn from ``dataset``."""
+    from sw.train.engine.detection import BoxFinding
     from sw.train.engine.task import Classification
 
     if isinstance(dataset, Dataset):
         return Classification(dataset, recipe.smoothing)
-    raise UserError("detection is not trained yet", "Choose another network")
+    return BoxFinding(dataset, network)
 
 
 def prove(
@@ -157,6 +158,7 @@ def prove(
     output: Path,
 ) -> dict[str, Any]:
     """Export, compare the scores of the whole test set, save; the figures."""
+    from sw.train.engine.detection import BoxFinding
     from sw.train.engine.network import to_model
     from sw.train.engine.task import scores_of
 
@@ -168,6 +170,7 @@ def prove(
         classes=classes,
         provenance=provenance(args, run_.recipe, dataset.source),
         head=args.head,
+        detection=task.detection if isinstance(task, BoxFinding) else None,
         vector_frames=np.ascontiguousarray(frames[:VECTORS]),
     )
     expected = scores_of(network, frames)
@@ -181,14 +184,10 @@ def prove(
             "allowed is none",
             "Report this as a bug, with the checkpoint",
         )
-    figures = task.test(network)
-    if isinstance(dataset, Dataset):
-        figures = {"test_accuracy": float((model.classify(got) == dataset.test_labels).mean())}
     return {
         "model": str(args.output),
         "sha256": save(model, output),
-        **figures,
-        "accuracy": figures.get("test_accuracy"),
+        **task.judge(model, got),
         "test_frames": len(frames),
         "mismatches": mismatches,
         "binary_weights": network.binary_weights,

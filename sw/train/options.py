@@ -134,6 +134,8 @@ def choose(args: argparse.Namespace) -> tuple[Recipe, Net]:
     changes: dict[str, Any] = {
         key: getattr(args, key) for key in CHANGES if getattr(args, key) is not None
     }
+    if net.batch and args.batch is None:
+        changes["batch"] = net.batch
     if args.second_layer:
         changes["second_bits"] = 1 if args.second_layer == "binary" else 8
     recipe = replace(recipe, **changes)
@@ -162,6 +164,10 @@ def _check_options(recipe: Recipe, net: Net, args: argparse.Namespace) -> None:
     if net.family == "detector" and args.head == "argmax":
         raise UserError(
             f"network '{net.name}' gives boxes, and no class to choose", "Leave out --head"
+        )
+    if net.family == "detector" and recipe.pretraining:
+        raise UserError(
+            f"network '{net.name}' is a detector and is not pretrained", "Leave out --pretraining"
         )
     if args.shift is not None and args.shift < 0:
         raise UserError(f"--shift is {args.shift}; allowed is 0 and more", "Give another")

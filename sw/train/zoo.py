@@ -74,6 +74,8 @@ class Net:
         Taken off each pixel; padding of the first layer is this grey.
     anchors : int
         Boxes per cell of a detector.
+    batch : int or None
+        Frames per step, unless the recipe's suit.
     frame : (height, width, channels)
         What it was made for, where no data say otherwise.
     """
@@ -88,6 +90,7 @@ class Net:
     last_bits: int = 8
     pixel_offset: int = 128
     anchors: int = 0
+    batch: int | None = None
     frame: tuple[int, int, int] = (32, 32, 3)
 
 
@@ -175,6 +178,7 @@ NETWORKS = {
             family="detector",
             layers=_PLATES,
             anchors=2,
+            batch=32,
             frame=(208, 208, 3),
         ),
         Net(name="fashion-cnn", family="chain", layers=_FASHION, pixel_offset=0, frame=_SMALL),

@@ -72,7 +72,7 @@ def test_command_end_to_end(
     assert command.main([*arguments, "--no-flip", "--shift", "0"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["mismatches"] == 0
-    assert figures["accuracy"] > 0.5  # of ten classes
+    assert figures["test_accuracy"] > 0.5  # of ten classes
     model = load(output)
     assert model.sha256 == figures["sha256"]
     assert model.name == "fashion-cnn-ste"

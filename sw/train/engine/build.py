@@ -7,6 +7,7 @@ from typing import Any
 
 from sw.errors import UserError
 from sw.model.ir import output_size
+from sw.model.model import BOX_CHANNELS
 from sw.model.ops import weight_limit
 from sw.train.engine.network import Network
 from sw.train.layers.node import Average, Head, Joint, Layer, MaxPool, Pixels, ReadBits, Total
@@ -19,9 +20,6 @@ __all__ = ["build", "precision"]
 
 #: Sums are of at most 24 signed bits.
 SUM_LIMIT = 2**23 - 1
-
-#: Channels per anchor of a detector: x, y, width, height, objectness.
-BOX = 5
 
 
 def precision(fan_in: int, *, signed: bool = True) -> tuple[int, int]:
@@ -231,11 +229,12 @@ def _head(maker: _Maker, source: str, classes: int, bits: int) -> None:
         bits = precision(fan_in, signed=maker.signed)[0]
         options, scale = {"bits": bits, "per_tensor": True}, 1 / maker.unit
     if detector:
-        outputs = maker.net.anchors * BOX
+        outputs = maker.net.anchors * BOX_CHANNELS
         product: Product = ConvProduct(maker.depth, outputs, 1, **options)
     else:
         outputs = classes
         product = DenseProduct(fan_in, outputs, **options)
+    maker.network.grid = (maker.height, maker.columns)
     maker.network.append("scores", Head(product, outputs, scale), source)
 
 

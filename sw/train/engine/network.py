@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sw import golden
 from sw.model import Model, Preprocessing, verify
 from sw.model.ir import Graph
+from sw.model.model import Detection
 from sw.train.builder import Builder
 from sw.train.layers.node import Head, Node, Pixels
 from sw.train.layers.products import Product, raster
@@ -31,11 +32,13 @@ class Network(nn.Module):
     ----------
     name : str
     shape : (height, width, channels) of a frame
+    grid : (rows, columns)
+        Of the map that the head reads; a detector's cells.
     """
 
     def __init__(self, name: str, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        self.name, self.shape = name, shape
+        self.name, self.shape, self.grid = name, shape, (1, 1)
         self.nodes = nn.ModuleDict()
         self.sources: dict[str, tuple[str, ...]] = {}
 
@@ -119,7 +122,8 @@ def to_model(
     classes: Sequence[str] = (),
     provenance: str = "",
     head: str = "raw",
-    vector_frames: NDArray[np.uint8],
+    detection: Detection | None = None,
+    vector_frames: NDArray[np.uint8] | None = None,
 ) -> Model:
     """The model of a trained network, with test vectors computed by the golden model.
 
@@ -127,16 +131,21 @@ def to_model(
     ----------
     head : "raw" or "argmax"
         What the accelerator answers: all integer scores, or the index of the greatest.
-    vector_frames : uint8 array (n, H, W, C)
+    detection : Detection or None
+        Of a detector.
+    vector_frames : uint8 array (n, H, W, C) or None
     """
     graph, preprocessing = network.graph()
     if head == "argmax":
         graph = Graph(ops=(*graph.ops[:-1], replace(graph.head, kind="argmax")))
+    if vector_frames is None:
+        vector_frames = np.zeros((0, *network.shape), np.uint8)
     return Model(
         name=name,
         graph=graph,
         preprocessing=preprocessing,
         classes=tuple(classes),
+        detection=detection,
         vectors=golden.make_vectors(graph, preprocessing, vector_frames),
         provenance=provenance,
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from sw.model import Model
 from sw.train.datasets import Dataset, Frames
 from sw.train.engine.network import Network
 
@@ -35,6 +36,10 @@ class Task(Protocol):
 
     def test(self, network: Network) -> dict[str, float]:
         """Figures of the test set."""
+        ...
+
+    def judge(self, model: Model, scores: NDArray) -> dict[str, float]:
+        """The same figures, of the model's scores of the test set."""
         ...
 
     @property
@@ -99,3 +104,7 @@ class Classification:
             correct += int((classes == self.dataset.test_labels[first : first + len(batch)]).sum())
             first += len(batch)
         return {"test_accuracy": correct / max(1, first)}
+
+    def judge(self, model: Model, scores: NDArray) -> dict[str, float]:
+        classes = model.classify(scores)
+        return {"test_accuracy": float((classes == self.dataset.test_labels).mean())}
