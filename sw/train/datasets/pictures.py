@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,7 +26,13 @@ __all__ = ["Fit", "ImageFrames", "Picture", "jpeg_quality", "open_picture", "pic
 MAX_PIXELS = 1 << 26
 
 #: Suffixes of files that are taken as pictures.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp")
+
+#: Their formats, as Pillow calls them; it knows others, some of which run programs.
+FORMATS = ("JPEG", "PNG", "BMP", "PPM", "WEBP")
+
+#: What Pillow raises at damaged pictures.
+DAMAGE = (OSError, ValueError, SyntaxError, EOFError, TypeError, struct.error)
 
 REMEDY = "Remove or replace that picture"
 
@@ -54,8 +61,8 @@ def open_picture(picture: Picture) -> Iterator[Image]:
     """
     module = require("PIL.Image", "Pillow", "reading pictures")
     try:
-        image = module.open(picture.open())
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError) as error:
+        image = module.open(picture.open(), formats=FORMATS)
+    except DAMAGE as error:
         raise _damaged(picture, error) from None
     except (module.DecompressionBombError, module.DecompressionBombWarning):
         raise UserError(f"'{picture.name}' has over {MAX_PIXELS} pixels", REMEDY) from None
@@ -157,7 +164,7 @@ class Fit:
             if image.size != (width, height):
                 module = require("PIL.Image", "Pillow", "resizing pictures")
                 image = image.resize((width, height), module.Resampling.BILINEAR)
-        except (OSError, ValueError, SyntaxError, EOFError, TypeError) as error:
+        except DAMAGE as error:
             raise _damaged(picture, error) from None
         pixels = np.asarray(image, np.uint8).reshape(height, width, self.channels)
         return pixels, left, top

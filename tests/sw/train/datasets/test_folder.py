@@ -165,6 +165,16 @@ def test_what_is_wrong(tmp_path: Path, rng: np.random.Generator) -> None:
         assert caught.value.remedy
 
 
+def test_formats_that_are_not_read(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Whatever its name: PostScript, for one, would be run by another program."""
+    fill(tmp_path, rng, {"a": 3}, (4, 4, 3))
+    Image.open(tmp_path / "a/1.png").save(tmp_path / "a/0.png", "eps")
+    with pytest.raises(UserError, match=r"0.png' is no picture or a damaged one: cannot identify"):
+        open_dataset(str(tmp_path))
+    (tmp_path / "a/0.png").rename(tmp_path / "a/0.eps")
+    assert len(open_dataset(f"{tmp_path}?test=0.5").train_frames) == 1
+
+
 def test_enormous_pictures(tmp_path: Path, rng: np.random.Generator) -> None:
     """A small file whose header claims more pixels than are allowed is not decoded."""
     fill(tmp_path, rng, {"a": 3}, (4, 4))
