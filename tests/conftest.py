@@ -22,6 +22,7 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 #: Extras, and the tests that are collected where they are installed.
 EXTRAS = {
     "torch": ("tests/train_torch", "make venv-train"),
+    "onnxruntime": ("tests/benchmarks/test_golden_speed.py", "pip install 'binarray[bench]'"),
     "pyosys": ("tests/hw/flow/test_pyosys.py", "pip install 'binarray[native]'"),
 }
 

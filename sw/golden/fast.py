@@ -39,7 +39,7 @@ __all__ = ["Executor"]
 
 #: Elements of the largest tensor of a batch, and frames of a batch, at most: few enough
 #: that tensors stay in the cache, and their memory with the process between batches.
-BATCH_ELEMENTS = 1 << 20
+BATCH_ELEMENTS = 1 << 21
 BATCH_FRAMES = 4096
 
 #: Beyond this many levels a binary search is faster than comparing with each.
@@ -102,16 +102,21 @@ def add(op: Add, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray
     return np.clip(total, op.low, op.high, out=total)
 
 
-def windows(op: Pool, source: NDArray) -> Iterator[NDArray]:
-    """Each tap's elements (C, N, y, x) of all windows of a padded map (C, N, H, W)."""
+def combined(op: Pool, source: NDArray, combine: np.ufunc) -> NDArray:
+    """Each window (C, N, y, x) of a padded map (C, N, H, W), its elements combined.
+
+    Rows first: they lie in one piece, and leave fewer elements for the columns' strides.
+    """
     (kh, kw), (sy, sx) = op.size, op.stride
     height = output_size(source.shape[2], kh, sy, 0, 0)
     width = output_size(source.shape[3], kw, sx, 0, 0)
-    for tap in range(kh * kw):
-        ky, kx = divmod(tap, kw)
-        rows = slice(ky, ky + (height - 1) * sy + 1, sy)
-        columns = slice(kx, kx + (width - 1) * sx + 1, sx)
-        yield source[:, :, rows, columns]
+    rows = source[:, :, : (height - 1) * sy + 1 : sy].copy()
+    for ky in range(1, kh):
+        combine(rows, source[:, :, ky : ky + (height - 1) * sy + 1 : sy], out=rows)
+    result = rows[..., : (width - 1) * sx + 1 : sx].copy()
+    for kx in range(1, kw):
+        combine(result, rows[..., kx : kx + (width - 1) * sx + 1 : sx], out=result)
+    return result
 
 
 def greatest(op: Pool, source: NDArray) -> NDArray:
@@ -125,10 +130,7 @@ def greatest(op: Pool, source: NDArray) -> NDArray:
     if pad := op.padding:
         sides = ((0, 0), (0, 0), (pad.top, pad.bottom), (pad.left, pad.right))
         source = np.pad(source, sides, constant_values=lowest)
-    taps = windows(op, source)
-    result = next(taps).copy()
-    for tap in taps:
-        np.maximum(result, tap, out=result)
+    result = combined(op, source, np.maximum)
     if op.minimum.any():
         result ^= flip
     return result
@@ -138,11 +140,7 @@ def pool(op: Pool, source: Held) -> NDArray:
     """Codes or values of the pooled source."""
     if op.kind == "max":
         return greatest(op, source.array)
-    taps = windows(op, source.values)
-    result = next(taps).copy()
-    for tap in taps:
-        result += tap
-    return result
+    return combined(op, source.values, np.add)
 
 
 def flatten(source: NDArray) -> NDArray:

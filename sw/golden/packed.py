@@ -29,7 +29,7 @@ __all__ = ["PackedConv", "pack_bits"]
 #: Positions (pixels of frames) or outputs along the inner axis of a tile, and differences
 #: in a tile: large enough to hide NumPy's calls, small enough to stay in the cache.
 INNER = 4096
-TILE = 1 << 15
+TILE = 1 << 16
 #: Elements of NumPy's buffer. With its own 8192 it copies a broadcast operand whose inner
 #: axis is shorter than a third of that, which takes three times as long as the XOR.
 BUFFER = 512
