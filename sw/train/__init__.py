@@ -1,5 +1,5 @@
 """Training recipes: PyTorch in, `model.npz` out. PyTorch is an extra; see `make venv-train`.
 
-Only `layers`, `network`, `loop` and `export` import PyTorch, and the command imports
+Only the modules of `layers` and `engine` import PyTorch, and the command imports
 them once it has checked that PyTorch is there.
 """

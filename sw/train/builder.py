@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sw.lower.thresholds import bisect_levels
 from sw.model.float_ir import Quantiser, Step
@@ -115,8 +115,8 @@ class Builder:
         name: str,
         source: str,
         *,
-        gain: NDArray,
-        offset: NDArray,
+        gain: ArrayLike,
+        offset: ArrayLike,
         shift: int,
         low: int,
         high: int,
@@ -167,7 +167,7 @@ class Builder:
             )
         )
 
-    def head(self, name: str, source: str, *, bias: NDArray, scale: float) -> str:
+    def head(self, name: str, source: str, *, bias: ArrayLike, scale: float) -> str:
         """Raw scores; ``bias`` has a value per channel of the source."""
         type_ = self.types[source]
         cells = type_.height * type_.width

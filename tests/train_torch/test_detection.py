@@ -13,7 +13,6 @@ from sw import detect, golden
 from sw.errors import UserError
 from sw.model import load
 from sw.train import __main__ as command
-from sw.train.anchors import choose_anchors, shape_iou
 from sw.train.datasets import Boxes, DetectionDataset
 from sw.train.engine.build import build
 from sw.train.engine.detection import BoxFinding, Targets, box_loss, make_targets, predicted
@@ -26,17 +25,6 @@ from sw.train.zoo import NETWORKS
 def boxes(*xywh: tuple[float, float, float, float]) -> Boxes:
     array = np.array(xywh, np.float32).reshape(-1, 4)
     return Boxes(xywh=array, labels=np.zeros(len(array), np.int64))
-
-
-def test_anchors_find_clusters(rng: np.random.Generator) -> None:
-    small = rng.normal([0.1, 0.05], 0.003, (40, 2))
-    large = rng.normal([0.6, 0.2], 0.01, (20, 2))
-    anchors = choose_anchors(np.concatenate([large, small]), 2)
-    np.testing.assert_allclose(anchors, [[0.1, 0.05], [0.6, 0.2]], atol=0.01)
-    assert choose_anchors(np.array([[0.2, 0.1]]), 2).shape == (2, 2)
-    assert shape_iou(np.array([[2.0, 1.0]]), np.array([[1.0, 2.0]]))[0, 0] == pytest.approx(1 / 3)
-    with pytest.raises(UserError, match="the training frames have no boxes"):
-        choose_anchors(np.zeros((0, 2)), 2)
 
 
 def test_targets() -> None:

@@ -187,6 +187,9 @@ def test_two_processes(tmp_path: Path, rng: np.random.Generator) -> None:
     assert "2 processes" in done.stderr
     assert done.stderr.count("epoch 1 of 2") == 1
     assert load(output).sha256
+    # A finished run has nothing left to do but its export; the first process has read it.
+    again = torchrun(2, *arguments, "--resume")
+    assert json.loads(again.stdout)["sha256"] == json.loads(done.stdout)["sha256"]
     # Nothing else lies about.
     names = {path.name for path in tmp_path.iterdir() if path.name.startswith((".", "two"))}
     assert names == {"two.npz", "two.csv", "two.png", "two.checkpoint.pt"}

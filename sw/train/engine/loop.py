@@ -17,7 +17,7 @@ from sw.cli import console, progress
 from sw.errors import UserError
 from sw.train.engine.frames import Loader, augment
 from sw.train.engine.network import Network
-from sw.train.engine.run import Run, load_checkpoint, save_checkpoint
+from sw.train.engine.run import Run, read_checkpoint, save_checkpoint, take_up
 from sw.train.engine.task import Task
 from sw.train.engine.team import Team
 from sw.train.layers.node import set_pretraining
@@ -56,7 +56,11 @@ def train(
     settings = run.settings(task.description, team.size)
     network.to(team.device)
     optimiser = _optimiser(network, recipe)
-    done = load_checkpoint(run, settings, network, optimiser) if resume else 0
+    done = 0
+    if resume:
+        # The file lies where the first process is.
+        state = read_checkpoint(run, settings) if team.leads else None
+        done = take_up(run, team.share(state), network, optimiser)
     loader = Loader(task.train_frames, team.device)
     model: nn.Module = network
     if team.size > 1:

@@ -18,7 +18,7 @@ from sw.train.engine.network import Network
 from sw.train.plot import draw
 from sw.train.recipe import Recipe
 
-__all__ = ["Run", "load_checkpoint", "save_checkpoint"]
+__all__ = ["Run", "read_checkpoint", "save_checkpoint", "take_up"]
 
 #: Seconds between two pictures of a curve.
 REDRAW = 20.0
@@ -106,10 +106,8 @@ def save_checkpoint(
         run.drawn = time.monotonic()
 
 
-def load_checkpoint(
-    run: Run, settings: dict[str, Any], network: Network, optimiser: torch.optim.Optimizer
-) -> int:
-    """Take up the checkpoint; the number of epochs done.
+def read_checkpoint(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
+    """The checkpoint of ``run``; see `take_up`.
 
     Raises
     ------
@@ -130,6 +128,13 @@ def load_checkpoint(
             f"checkpoint '{path}' is of a run with other settings: {_difference(found, settings)}",
             remedy,
         )
+    return state
+
+
+def take_up(
+    run: Run, state: dict[str, Any], network: Network, optimiser: torch.optim.Optimizer
+) -> int:
+    """Go on from a checkpoint; the number of epochs done."""
     network.load_state_dict(state["network"])
     optimiser.load_state_dict(state["optimiser"])
     run.rows = state["rows"]

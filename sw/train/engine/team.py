@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import distributed
@@ -43,6 +44,14 @@ class Team:
         """Until all are here."""
         if self.size > 1:
             distributed.barrier()
+
+    def share(self, value: Any) -> Any:
+        """The first process's ``value``, in all of them."""
+        if self.size == 1:
+            return value
+        values = [value]
+        distributed.broadcast_object_list(values, src=0, device=self.device)
+        return values[0]
 
     def add_up(self, values: list[float]) -> list[float]:
         """Sums over the processes."""

@@ -76,10 +76,12 @@ class FixedPoint:
 
     def __init__(self, gain: Tensor, offset: Tensor, low: int, high: int) -> None:
         gain, offset = gain.detach().double(), offset.detach().double()
+        greatest = (gain.abs().max().item(), offset.abs().max().item())
+        limits = (GAIN_LIMIT, OFFSET_LIMIT)
         self.shift = 0
         for shift in range(SHIFT_LIMIT, 0, -1):
-            fits = (gain * 2.0**shift).round().abs().max() <= GAIN_LIMIT
-            if fits and (offset * 2.0**shift).round().abs().max() <= OFFSET_LIMIT:
+            unit = 2.0**shift
+            if all(round(g * unit) <= limit for g, limit in zip(greatest, limits, strict=True)):
                 self.shift = shift
                 break
         unit = 2.0**self.shift
