@@ -1,13 +1,22 @@
-"""Cases of `benchmarks.size`: scale, thresholds on streams, pools, FIFO, fork and joins."""
+"""Area and clock of the blocks on streams: scale, thresholds, pools, FIFO and joins.
+
+``python -m benchmarks.size_cases_join`` measures each as `benchmarks.size` does and prints a
+table; ``--update`` writes ``tests/baselines/size_join.json``, after each case, to which
+`hw.plan.join_cost` is fitted.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from amaranth.lib import wiring
 
+from benchmarks.size import figures, table
 from benchmarks.size_cases import Case
 from hw.blocks.fifo import StreamFifo
 from hw.blocks.join import Add, Concat
@@ -18,8 +27,11 @@ from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
 from hw.plan.pool import WindowPoolConfig
 from hw.plan.scale import ScaleConfig
 from hw.plan.stream_threshold import StreamThresholdConfig
+from sw import cli
 
-__all__ = ["CASES", "JoinCase"]
+__all__ = ["BASELINE", "CASES", "JoinCase"]
+
+BASELINE = Path(__file__).parents[1] / "tests" / "baselines" / "size_join.json"
 
 
 class JoinCase(Case):
@@ -140,3 +152,33 @@ CASES: tuple[JoinCase, ...] = (
     _pool_case("7x7x64, 4 lanes, global sum", 7, 64, 4, kind="sum", size=(7, 7), stride=(7, 7)),
     _pool_case("28x28x16, 16 lanes of 1 bit, 3x3, stride 2", 28, 16, 16, levels=1, **_STEM),
 )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.size_cases_join")
+    parser.add_argument("--only", metavar="TEXT", default="", help="cases whose name contains TEXT")
+    parser.add_argument("--clock", type=float, default=150, metavar="MHZ", help="clock asked for")
+    parser.add_argument("--update", action="store_true", help="write the baseline")
+    args = parser.parse_args()
+    found = []
+    for case in CASES:
+        if args.only in case.name:
+            found.append(figures(case, clock_mhz=args.clock, seeds=(1,)))
+            if args.update:
+                _update(found)
+    print(table(found))
+    return 0
+
+
+def _update(found: list[dict[str, Any]]) -> None:
+    """Put the figures in the baseline, in the order of the cases; those not measured stay."""
+    known = json.loads(BASELINE.read_text(encoding="utf-8")) if BASELINE.exists() else []
+    entries = {entry["name"]: entry for entry in [*known, *found]}
+    ordered = [entries[case.name] for case in CASES if case.name in entries]
+    with cli.atomic_write(BASELINE) as path:
+        lines = ",\n".join(json.dumps(entry) for entry in ordered)
+        path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -42,7 +42,7 @@ LUT: dict[str, float] = {
     "fifo": 12.0,
     "add": 6.0,
     "concat": 14.0,
-    "scale": 8.0,
+    "scale": 4.0,
     "threshold": 8.0,
     "axis": 45.0,
     "border": 34.4,
@@ -154,7 +154,9 @@ def scale_terms(config: ScaleConfig) -> Terms:
         reads * config.source_bits
         + products
         + several * config.sum_bits
+        # Of the bits that are shifted out only the carry is kept.
         + config.sum_bits
+        - config.shift
         + config.out_bits
     )
     border = {"border": 1} if config.classes > 1 else {}
