@@ -274,7 +274,7 @@ _PARTS = (
         "lines-parallel", 1, lambda: _case("line buffer 28x28x16, 144 lanes, parallel, block RAM")
     ),
     Part(name="thresholds", minutes=6, measure=measure_thresholds),
-    _network("cnv-85F", "cnv_cifar10", 60, "--size", "85F"),
+    _network("cnv-85F", "cnv_cifar10", 60, "--size", "85F", "--clock", "100", "--fps", "14000"),
     _network("cnv-25F", "cnv_cifar10", 20, "--size", "25F"),
     _network("cnv-12F", "cnv_cifar10", 20, "--size", "12F"),
     _network("larq-12F", "larq_mnist", 10, "--size", "12F"),

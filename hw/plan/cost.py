@@ -137,7 +137,8 @@ class Share:
 
     The default leaves room for the router, which slows down and loses clock in a
     full device, and for the error of the area model. Block RAM is counted and not
-    estimated, so nearly all of it may be used.
+    estimated, so nearly all of it may be used. Of a large device less is taken: see
+    `LARGE_SHARE`.
     """
 
     lut: float = 0.6
@@ -155,16 +156,23 @@ class Share:
                 )
 
     @classmethod
-    def of(cls, value: Share | float | None) -> Share:
+    def of(cls, value: Share | float | None, budget: Budget) -> Share:
         """A share from what a caller may pass: a number stands for LUTs and flip-flops."""
         if value is None:
-            return cls()
+            return LARGE_SHARE if budget.lut >= LARGE_LUTS else cls()
         return value if isinstance(value, Share) else cls(lut=value, ff=value)
 
     def usable(self, budget: Budget) -> Cost:
         """The most that may be used, rounded down."""
         return Cost(**{n: int(getattr(budget, n) * getattr(self, n)) for n in RESOURCES})
 
+
+#: LUTs from which on a device is large.
+LARGE_LUTS = 60_000
+
+#: What is filled of a large device by default. At 48 % of the LUTs and 61 % of the
+#: flip-flops of an 85F, CNV took the router 95 passes; wires are what it then lacks.
+LARGE_SHARE = Share(lut=0.5, ff=0.62)
 
 #: Everything outside the core but the ring of frames.
 LINK = Cost(lut=1150, ff=700, bram=1)

@@ -173,7 +173,7 @@ def make_plan(
         budget=budget,
         # Where it is to be chosen: faster than any design, to begin with.
         clock_mhz=clock(fastest) if callable(clock) else clock,
-        share=Share.of(share),
+        share=Share.of(share, budget),
         candidates=tuple(candidates),
     )
     choice, limited_by, clock_mhz = _settle(search, request, clock, fps)

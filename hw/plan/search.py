@@ -27,8 +27,13 @@ from hw.plan.cost import RESOURCES, Cost, width_cost
 from hw.plan.foldings import foldings
 from hw.plan.layer import LayerPlan, Segment, converter, join, named, segments, shape
 from hw.plan.stages import Stage
+from hw.plan.weights import BLOCK_RAM_LUTS
 
-__all__ = ["Choice", "Search"]
+__all__ = ["WORTH", "Choice", "Search"]
+
+#: What resources are worth, in twentieths of a LUT: about as many as there are for each that
+#: a plan may use, on ECP5s of any size.
+WORTH = Cost(lut=20, ff=16, bram=20 * BLOCK_RAM_LUTS, dsp=20 * 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +66,7 @@ class Choice:
 class Search:
     """All foldings of a network, and choices among them for any budget.
 
-    Area, where one choice is called smaller than another, is the sum of the parts that
-    it uses of each resource.
+    Area, where one choice is called smaller than another, is counted in LUTs: see `WORTH`.
 
     Parameters
     ----------
@@ -180,7 +184,8 @@ class Search:
             links.append(table.link(before, [takes for _, takes in leaving], needed, scale))
             leaving = table.leaving
         fixed = _vector(self._fixed, needed) * scale
-        return Chain(links, fixed=fixed, objective=np.ones(len(needed)))
+        worth = _vector(WORTH, needed) / scale
+        return Chain(links, fixed=fixed, objective=worth / worth.mean())
 
 
 class _Table:

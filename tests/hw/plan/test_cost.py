@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.cost_model import Case, cases, errors
+from boards import BOARDS
 from hw.plan.cost import Cost, Share, link_cost
 from hw.plan.link import LinkConfig
 from hw.plan.memory import block_rams, lut_ram, rom_luts
@@ -93,9 +94,15 @@ def test_link_has_its_frames_in_block_ram() -> None:
 @pytest.mark.parametrize("value", [0, -0.1, 1.2])
 def test_share_out_of_range(value: float) -> None:
     with pytest.raises(PlanError, match=f"the share of lut is {value}; it must be above 0"):
-        Share.of(value)
+        Share.of(value, BOARDS["ulx3s"]["12F"].budget)
 
 
 def test_share_of_a_number_is_of_logic() -> None:
-    assert Share.of(0.3) == Share(lut=0.3, ff=0.3)
-    assert Share.of(None) == Share()
+    assert Share.of(0.3, BOARDS["ulx3s"]["85F"].budget) == Share(lut=0.3, ff=0.3)
+
+
+@pytest.mark.parametrize(("size", "lut"), [("12F", 0.6), ("45F", 0.6), ("85F", 0.5)])
+def test_less_of_a_large_device_is_filled(size: str, lut: float) -> None:
+    share = Share.of(None, BOARDS["ulx3s"][size].budget)
+    assert share.lut == lut
+    assert share.bram == Share().bram

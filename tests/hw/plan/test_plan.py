@@ -82,7 +82,7 @@ DEVICES = (SMALL, MEDIUM, LARGE)
 
 def test_a_plan_fits_its_share(plans: dict[str, Plan]) -> None:
     for name, budget in zip("SML", DEVICES, strict=True):
-        usable = Share().usable(budget)
+        usable = Share.of(None, budget).usable(budget)
         for resource in RESOURCES:
             assert getattr(plans[name].predicted, resource) <= getattr(usable, resource)
 
