@@ -11,13 +11,12 @@ from hw.plan.cost import (
     Cost,
     array_cost,
     column_order_cost,
-    head_cost,
     line_buffer_cost,
-    pool_cost,
 )
+from hw.plan.followers import followers, takes_lanes
 from hw.plan.layer import LayerPlan, Segment, layer_takes
 from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage
-from hw.plan.stream import ColumnOrderConfig, HeadConfig, LineBufferConfig, PoolConfig
+from hw.plan.stream import ColumnOrderConfig, LineBufferConfig
 from hw.plan.weights import least_block_rams, weight_memory
 
 __all__ = ["divisors", "foldings"]
@@ -55,21 +54,24 @@ def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
             # A head takes one element a cycle.
             if head and layer_takes(layer) > 1:
                 continue
+            if not takes_lanes(group, layer.lanes):
+                continue
             yield Segment(
                 i_lanes=layer.line_buffer.i_lanes,
                 i_bits=first.lane_bits,
                 i_elements=first.height * first.width * first.channels,
-                layers=_followers(group[1:], (layer,)),
+                layers=(layer, *followers(group[1:], layer.lanes)),
             )
         return
-    assert not isinstance(first, HeadStage), "a network without any array"
+    # Nothing else reads the input and no tensor made of it.
+    assert isinstance(first, PoolStage), "a network without any array"
     for lanes in divisors(first.channels):
-        if lanes * first.lane_bits <= WIDEST_BEAT:
+        if lanes * first.lane_bits <= WIDEST_BEAT and takes_lanes(group, lanes):
             yield Segment(
                 i_lanes=lanes,
                 i_bits=first.lane_bits,
                 i_elements=first.height * first.width * first.channels,
-                layers=_followers(group, (), lanes),
+                layers=followers(group, lanes),
             )
 
 
@@ -217,56 +219,3 @@ def _line_buffers(
     yield config
     if config.mode == "parallel" and config.depth >= 16:
         yield replace(config, prefer="block" if config.memory == "lut" else "lut")
-
-
-def _followers(
-    stages: tuple[Stage, ...], layers: tuple[LayerPlan, ...], lanes: int = 0
-) -> tuple[LayerPlan, ...]:
-    """``layers`` and the stages behind them, at the lanes that come."""
-    for stage in stages:
-        layers += (_follower(stage, layers[-1].lanes if layers else lanes),)
-    return layers
-
-
-def _follower(stage: Stage, lanes: int) -> LayerPlan:
-    if isinstance(stage, PoolStage):
-        pool = PoolConfig(
-            height=stage.height,
-            width=stage.width,
-            channels=stage.channels,
-            lane_bits=stage.lane_bits,
-            lanes=lanes,
-            size=stage.size,
-            stride=stage.stride,
-        )
-        return LayerPlan(
-            name=stage.name,
-            tensor=stage.tensor,
-            kind="pool",
-            lanes=lanes,
-            bits=stage.lane_bits,
-            elements=pool.output_height * pool.output_width * stage.channels,
-            cycles=pool.cycles_per_frame,
-            cost=pool_cost(pool),
-            pool=pool,
-        )
-    assert isinstance(stage, HeadStage)
-    head = HeadConfig(
-        elements=stage.elements,
-        lanes=lanes,
-        match_bits=stage.match_bits,
-        step=stage.step,
-        kind=stage.kind,
-        score_bits=stage.score_bits,
-    )
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="head",
-        lanes=1,
-        bits=stage.score_bits,
-        elements=1 if stage.kind == "argmax" else stage.elements,
-        cycles=head.cycles_per_frame,
-        cost=head_cost(head),
-        head=head,
-    )
