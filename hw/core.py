@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from hw.blocks.columns import ColumnOrder
 from hw.blocks.fifo import StreamFifo
 from hw.blocks.fork import Fork
 from hw.blocks.head import Head
+from hw.blocks.integer import IntegerArray
 from hw.blocks.join import Add, Concat
 from hw.blocks.line_buffer import LineBuffer
 from hw.blocks.pool import Pool
@@ -33,6 +34,7 @@ from hw.plan.stages import (
     ArrayStage,
     ConcatStage,
     HeadStage,
+    IntegerStage,
     PoolStage,
     ScaleStage,
     Stage,
@@ -110,7 +112,8 @@ class Core(wiring.Component):
         }
         self.taps: tuple[Tap, ...] = ()
         if taps:
-            self.taps = tuple(_tap(i, layer) for i, layer in enumerate(plan.layers))
+            types = model.graph.types
+            self.taps = tuple(_tap(i, layer, types) for i, layer in enumerate(plan.layers))
             for tap in self.taps:
                 monitor = {"valid": Out(1), "ready": Out(1), "payload": Out(tap.lanes * tap.bits)}
                 members[tap.port] = Out(wiring.Signature(monitor))
@@ -186,11 +189,12 @@ def _inputs(block: Any) -> list[Any]:
     return [block.i_stream]
 
 
-def _tap(index: int, layer: LayerPlan) -> Tap:
+def _tap(index: int, layer: LayerPlan, types: Mapping[str, object]) -> Tap:
+    """What watches a layer; accumulators turned into codes are still the graph's tensor."""
     matches = layer.array is not None and layer.array.thresholds is None
     return Tap(
         port=f"tap_{index}",
-        tensor=layer.tensor,
+        tensor=layer.tensor if layer.tensor in types else layer.edges[0].source,
         kind=layer.kind,
         lanes=layer.lanes,
         bits=layer.bits,
@@ -213,6 +217,10 @@ def _blocks(stage: Stage, layer: LayerPlan) -> list[tuple[str, Any]]:
         if layer.column_order is not None:
             blocks.append(("column_order", ColumnOrder(config=layer.column_order)))
         return blocks
+    if isinstance(stage, IntegerStage):
+        assert layer.line_buffer is not None and layer.integer is not None
+        integer = IntegerArray(config=layer.integer, weights=stage.weights, start=stage.starts)
+        return [("line_buffer", LineBuffer(config=layer.line_buffer)), ("array", integer)]
     if isinstance(stage, HeadStage):
         assert layer.head is not None
         return [("head", Head(config=layer.head, constants=stage.constants))]

@@ -14,8 +14,10 @@ from hw.plan.cost import (
     line_buffer_cost,
 )
 from hw.plan.followers import followers, takes_lanes
+from hw.plan.integer import IntegerArrayConfig, Multiplier
+from hw.plan.integer_cost import integer_cost
 from hw.plan.layer import LayerPlan, Segment, layer_takes
-from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage
+from hw.plan.stages import ArrayStage, HeadStage, IntegerStage, PoolStage, Stage, WindowStage
 from hw.plan.stream import ColumnOrderConfig, LineBufferConfig
 from hw.plan.weights import least_block_rams, weight_memory
 
@@ -29,6 +31,9 @@ MOST_COLUMNS = 8
 
 #: Most weights of a layer that are made logic; more have not been routed.
 MOST_LOGIC = 8_192
+
+#: Most multipliers side by side of weights of several bits.
+MOST_MULTIPLIERS = 1_024
 
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72
@@ -47,9 +52,10 @@ def divisors(n: int) -> tuple[int, ...]:
 def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
     """Every folding of a segment, in a fixed order."""
     first = group[0]
-    if isinstance(first, ArrayStage):
+    if isinstance(first, ArrayStage | IntegerStage):
         head = isinstance(group[-1], HeadStage)
-        for layer in _array_layers(first):
+        layers = _array_layers if isinstance(first, ArrayStage) else _integer_layers
+        for layer in layers(first):  # type: ignore[arg-type]
             assert layer.line_buffer is not None
             # A head takes one element a cycle.
             if head and layer_takes(layer) > 1:
@@ -114,6 +120,53 @@ def _array_layer(
         array=array,
         column_order=order,
     )
+
+
+def _integer_layers(stage: IntegerStage) -> Iterator[LayerPlan]:
+    for simd in divisors(stage.fan_in):
+        if simd * stage.lane_bits > WIDEST_BEAT or not _sensible(simd, stage):
+            continue
+        for rows in divisors(stage.outputs):
+            if rows * simd > MOST_MULTIPLIERS:
+                continue
+            for array in _integer_arrays(stage, simd, rows):
+                for line_buffer in _line_buffers(stage, simd, array.repeats, 1):
+                    yield LayerPlan(
+                        name=stage.name,
+                        tensor=stage.tensor,
+                        kind="integer",
+                        lanes=rows,
+                        bits=array.acc_bits,
+                        elements=stage.pixels * stage.outputs,
+                        cycles=max(line_buffer.cycles_per_frame, array.cycles_per_frame),
+                        cost=line_buffer_cost(line_buffer) + integer_cost(array),
+                        line_buffer=line_buffer,
+                        integer=array,
+                    )
+
+
+def _integer_arrays(stage: IntegerStage, simd: int, rows: int) -> Iterator[IntegerArrayConfig]:
+    """On DSP blocks, and by bit planes, which take none."""
+    multipliers: tuple[Multiplier, ...] = ("dsp", "planes")
+    for multiplier in multipliers:
+        config = IntegerArrayConfig(
+            outputs=stage.outputs,
+            fan_in=stage.fan_in,
+            rows=rows,
+            simd=simd,
+            lane_bits=stage.lane_bits,
+            weight_bits=stage.weight_bits,
+            low=stage.low,
+            step=stage.step,
+            levels=stage.levels,
+            height=stage.output_height,
+            width=stage.output_width,
+            y_classes=stage.y_classes,
+            x_classes=stage.x_classes,
+            multiplier=multiplier,
+        )
+        for memory in _memories(config.weights.depth):
+            yield replace(config, weight_memory=memory)
 
 
 def _columns(stage: ArrayStage, simd: int) -> Iterator[int]:
@@ -187,7 +240,7 @@ def _rows_per_hop(rows: int, simd: int, depth: int, memory: str) -> int:
     return min((d for d in divisors(rows) if d in narrow or d <= ROWS_OF_WIDE_HOP), key=area)
 
 
-def _sensible(simd: int, stage: ArrayStage) -> bool:
+def _sensible(simd: int, stage: WindowStage) -> bool:
     """A divisor of the channels (serial), or whole pixels of them, or a shallow map.
 
     Other divisors of the fan-in give windows whose words begin in mid-pixel: they
@@ -197,7 +250,7 @@ def _sensible(simd: int, stage: ArrayStage) -> bool:
 
 
 def _line_buffers(
-    stage: ArrayStage, simd: int, repeats: int, columns: int
+    stage: WindowStage, simd: int, repeats: int, columns: int
 ) -> Iterator[LineBufferConfig]:
     """One, or in parallel mode, whose banks are many and short, one of each kind of memory."""
     config = LineBufferConfig(

@@ -15,6 +15,7 @@ import numpy as np
 
 from hw.plan.array import ArrayConfig
 from hw.plan.cost import Cost
+from hw.plan.integer import IntegerArrayConfig
 from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
 from hw.plan.pool import WindowPoolConfig
 from hw.plan.scale import ScaleConfig
@@ -119,6 +120,7 @@ class LayerPlan:
     edges: tuple[EdgePlan, ...] = ()
     line_buffer: LineBufferConfig | None = None
     array: ArrayConfig | None = None
+    integer: IntegerArrayConfig | None = None
     column_order: ColumnOrderConfig | None = None
     pool: PoolConfig | None = None
     block: BlockConfig | None = None
@@ -127,6 +129,8 @@ class LayerPlan:
     @property
     def ideal_cycles(self) -> int:
         """Cycles per frame if every lane of an array worked in each; 0 without an array."""
+        if self.integer is not None:
+            return self.integer.cycles_per_frame
         array = self.array
         if array is None:
             return 0
@@ -136,13 +140,17 @@ class LayerPlan:
     @property
     def weights(self) -> Packing:
         """How full the block RAMs of an array's weights are; nothing where there are none."""
-        array = self.array
+        array, bits, groups, wide = self.array or self.integer, 1, 1, 1
+        if self.integer is not None:
+            bits, wide = self.integer.weight_bits, self.integer.word_bits
+        elif self.array is not None:
+            groups = self.array.hops
         if array is None or array.weight_memory != "block" or array.weights.depth == 1:
             return Packing()
         return Packing(
-            bits=array.outputs * array.fan_in,
-            block_rams=array.hops * array.weights.block_rams,
-            least=least_block_rams(array.rows * array.simd, array.weights.depth),
+            bits=array.outputs * array.fan_in * bits,
+            block_rams=groups * array.weights.block_rams,
+            least=least_block_rams(array.rows * array.simd * wide, array.weights.depth),
         )
 
     def summary(self) -> dict[str, Any]:
@@ -156,6 +164,18 @@ class LayerPlan:
                 "simd": self.array.simd,
                 "columns": self.array.columns,
                 "weight_memory": self.array.weight_memory,
+                "utilisation": round(self.ideal_cycles / self.cycles, 4),
+                **self.weights.summary(),
+            }
+        if self.integer is not None:
+            summary |= {
+                "outputs": self.integer.outputs,
+                "fan_in": self.integer.fan_in,
+                "rows": self.integer.rows,
+                "simd": self.integer.simd,
+                "weight_bits": self.integer.weight_bits,
+                "multiplier": self.integer.multiplier,
+                "weight_memory": self.integer.weight_memory,
                 "utilisation": round(self.ideal_cycles / self.cycles, 4),
                 **self.weights.summary(),
             }
@@ -213,6 +233,10 @@ class Segment:
 
 def layer_takes(layer: LayerPlan) -> int:
     """See `Segment.takes`; ``layer`` sets the pace, what follows has the same lanes."""
+    if layer.integer is not None:
+        if layer.integer.pixels * layer.integer.neuron_folds == 1:
+            return 1
+        return -(-layer.lanes // layer.integer.fold_beats)
     if layer.array is None:
         return layer.lanes
     if layer.array.pixels * layer.array.neuron_folds == 1:
