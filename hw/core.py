@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.hdl import Module, signed
 from amaranth.lib import data, stream, wiring
@@ -10,13 +13,35 @@ from amaranth.lib.wiring import In, Out
 
 from hw.blocks.array import SystolicArray
 from hw.blocks.columns import ColumnOrder
+from hw.blocks.fifo import StreamFifo
+from hw.blocks.fork import Fork
 from hw.blocks.head import Head
+from hw.blocks.integer import IntegerArray
+from hw.blocks.join import Add, Concat
 from hw.blocks.line_buffer import LineBuffer
 from hw.blocks.pool import Pool
+from hw.blocks.scale import Scale
+from hw.blocks.stream_threshold import StreamThreshold
 from hw.blocks.width import WidthConverter
-from hw.plan.layer import LayerPlan
+from hw.blocks.window_pool import WindowPool
+from hw.plan.join import AddConfig, ConcatConfig
+from hw.plan.layer import EdgePlan, LayerPlan
 from hw.plan.plan import Plan
-from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage, cut
+from hw.plan.pool import WindowPoolConfig
+from hw.plan.scale import ScaleConfig
+from hw.plan.stages import (
+    AddStage,
+    ArrayStage,
+    ConcatStage,
+    HeadStage,
+    IntegerStage,
+    PoolStage,
+    ScaleStage,
+    Stage,
+    ThresholdStage,
+    cut,
+)
+from hw.plan.stream_threshold import StreamThresholdConfig
 from sw.model.model import Model
 
 __all__ = ["Core", "Tap"]
@@ -32,7 +57,8 @@ class Tap:
         Name of the core's port, with members ``valid``, ``ready`` and ``payload``.
     tensor : str
         The graph's tensor that passes. An array without thresholds passes its
-        matches A and not the accumulators; then ``is_code`` is False.
+        matches A and not the accumulators, an integer array those in two's complement;
+        then ``is_code`` is False.
     lanes, bits : int
         Of a beat: lane i in bits ``[i*bits, (i+1)*bits)``.
     elements : int
@@ -86,7 +112,8 @@ class Core(wiring.Component):
         }
         self.taps: tuple[Tap, ...] = ()
         if taps:
-            self.taps = tuple(_tap(i, layer) for i, layer in enumerate(plan.layers))
+            types = model.graph.types
+            self.taps = tuple(_tap(i, layer, types) for i, layer in enumerate(plan.layers))
             for tap in self.taps:
                 monitor = {"valid": Out(1), "ready": Out(1), "payload": Out(tap.lanes * tap.bits)}
                 members[tap.port] = Out(wiring.Signature(monitor))
@@ -94,43 +121,90 @@ class Core(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        source = wiring.flipped(self.i_stream)
+        readers = Counter(name for stage in self._stages for name in stage.sources)
+        streams: dict[str, Iterator[stream.Interface]] = {}
+        source = self.plan.layers[0].edges[0].source
+        width = self.plan.i_lanes * self.plan.i_bits
+        streams[source] = _forked(m, "input", wiring.flipped(self.i_stream), width, readers[source])
         for index, (stage, layer) in enumerate(zip(self._stages, self.plan.layers, strict=True)):
+            beats = [
+                _read(m, f"{index}_{place}", edge, next(streams[edge.source]))
+                for place, edge in enumerate(layer.edges)
+            ]
+            output: Any = None
             for name, block in _blocks(stage, layer):
                 m.submodules[f"{name}_{index}"] = block
-                wiring.connect(m, source, block.i_stream)
-                source = block.o_stream
+                for beat, i_stream in zip(beats, _inputs(block), strict=True):
+                    wiring.connect(m, beat, i_stream)
+                output = block.o_stream
+                beats = [output]
             if self.taps:
                 port, tap = getattr(self, self.taps[index].port), self.taps[index]
-                payload = source.payload.data if layer.head is not None else source.payload
+                payload = output.payload.data if layer.head is not None else output.payload
                 m.d.comb += [
-                    port.valid.eq(source.valid),
-                    port.ready.eq(source.ready),
+                    port.valid.eq(output.valid),
+                    port.ready.eq(output.ready),
                     port.payload.eq(payload),
                 ]
                 assert len(port.payload) == tap.lanes * tap.bits
-        wiring.connect(m, source, wiring.flipped(self.o_stream))
+            if layer.head is not None:
+                wiring.connect(m, output, wiring.flipped(self.o_stream))
+                break
+            streams[layer.tensor] = _forked(
+                m, str(index), output, layer.lanes * layer.bits, readers[layer.tensor]
+            )
         return m
 
 
-def _tap(index: int, layer: LayerPlan) -> Tap:
+def _forked(
+    m: Module, name: str, source: Any, width: int, readers: int
+) -> Iterator[stream.Interface]:
+    """The stream for each of its readers."""
+    if readers == 1:
+        return iter([source])
+    m.submodules[f"fork_{name}"] = fork = Fork(shape=width, outputs=readers)
+    wiring.connect(m, source, fork.i_stream)
+    return iter([fork.o_streams[index] for index in range(readers)])
+
+
+def _read(m: Module, name: str, edge: EdgePlan, source: Any) -> Any:
+    """A stream behind its queue and its width converter."""
+    if edge.fifo is not None:
+        m.submodules[f"queue_{name}"] = fifo = StreamFifo(config=edge.fifo)
+        wiring.connect(m, source, fifo.i_stream)
+        source = fifo.o_stream
+    if edge.converter is not None:
+        m.submodules[f"width_{name}"] = width = WidthConverter(config=edge.converter)
+        wiring.connect(m, source, width.i_stream)
+        source = width.o_stream
+    return source
+
+
+def _inputs(block: Any) -> list[Any]:
+    """A block's input streams."""
+    if isinstance(block, Add):
+        return list(block.i_streams)
+    if isinstance(block, Concat):
+        return [block.i_streams[index] for index in range(len(block.config.channels))]
+    return [block.i_stream]
+
+
+def _tap(index: int, layer: LayerPlan, types: Mapping[str, object]) -> Tap:
+    """What watches a layer; accumulators turned into codes are still the graph's tensor."""
     matches = layer.array is not None and layer.array.thresholds is None
     return Tap(
         port=f"tap_{index}",
-        tensor=layer.tensor,
+        tensor=layer.tensor if layer.tensor in types else layer.edges[0].source,
         kind=layer.kind,
         lanes=layer.lanes,
         bits=layer.bits,
         elements=layer.elements,
-        is_code=not matches and layer.head is None,
+        is_code=not matches and layer.kind not in ("integer", "head"),
     )
 
 
-def _blocks(stage: Stage, layer: LayerPlan) -> list[tuple[str, wiring.Component]]:
+def _blocks(stage: Stage, layer: LayerPlan) -> list[tuple[str, Any]]:
     """The layer's blocks with their data, in stream order."""
-    blocks: list[tuple[str, wiring.Component]] = []
-    if layer.converter is not None:
-        blocks.append(("width", WidthConverter(config=layer.converter)))
     if isinstance(stage, ArrayStage):
         assert layer.line_buffer is not None and layer.array is not None
         array = SystolicArray(
@@ -139,13 +213,35 @@ def _blocks(stage: Stage, layer: LayerPlan) -> list[tuple[str, wiring.Component]
             thresholds=stage.thresholds,
             inverted=stage.inverted,
         )
-        blocks += [("line_buffer", LineBuffer(config=layer.line_buffer)), ("array", array)]
+        blocks = [("line_buffer", LineBuffer(config=layer.line_buffer)), ("array", array)]
         if layer.column_order is not None:
             blocks.append(("column_order", ColumnOrder(config=layer.column_order)))
-    elif isinstance(stage, PoolStage):
-        assert layer.pool is not None
-        blocks.append(("pool", Pool(config=layer.pool, minimum=stage.minimum)))
-    else:
-        assert isinstance(stage, HeadStage) and layer.head is not None
-        blocks.append(("head", Head(config=layer.head, constants=stage.constants)))
-    return blocks
+        return blocks
+    if isinstance(stage, IntegerStage):
+        assert layer.line_buffer is not None and layer.integer is not None
+        integer = IntegerArray(config=layer.integer, weights=stage.weights, start=stage.starts)
+        return [("line_buffer", LineBuffer(config=layer.line_buffer)), ("array", integer)]
+    if isinstance(stage, HeadStage):
+        assert layer.head is not None
+        return [("head", Head(config=layer.head, constants=stage.constants))]
+    return [(layer.kind, _follower(stage, layer))]
+
+
+def _follower(stage: Stage, layer: LayerPlan) -> Any:
+    """The block of a stage that takes beats as they come."""
+    if isinstance(stage, PoolStage) and layer.pool is not None:
+        return Pool(config=layer.pool, minimum=stage.minimum)
+    if isinstance(stage, PoolStage):
+        assert isinstance(layer.block, WindowPoolConfig)
+        return WindowPool(config=layer.block, minimum=stage.minimum)
+    if isinstance(stage, ScaleStage):
+        assert isinstance(layer.block, ScaleConfig)
+        return Scale(config=layer.block, gain=stage.gain, offset=stage.offset)
+    if isinstance(stage, ThresholdStage):
+        assert isinstance(layer.block, StreamThresholdConfig)
+        return StreamThreshold(config=layer.block, levels=stage.thresholds, inverted=stage.inverted)
+    if isinstance(stage, AddStage):
+        assert isinstance(layer.block, AddConfig)
+        return Add(config=layer.block)
+    assert isinstance(stage, ConcatStage) and isinstance(layer.block, ConcatConfig)
+    return Concat(config=layer.block)

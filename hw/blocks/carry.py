@@ -39,10 +39,10 @@ from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
 from hw.fabric import family_of
 from hw.plan.carry import LONGEST_CHAIN, chains
 
-__all__ = ["Choice", "Lanes", "add_fields"]
+__all__ = ["Choice", "Lanes", "Site", "add_fields", "chain_of"]
 
-#: INIT and connections of a site.
-_Site = tuple[int, dict[str, Value]]
+#: INIT and connections of a site; a boundary with a 1 makes a carry of 1.
+Site = tuple[int, dict[str, Value]]
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _on_chains(
     zero = Const(0, 1)
     planes: list[list[Value]] = [[zero] * len(bits) for _ in range(max(bits) + carry_out)]
     for number, fields in enumerate(chains(bits, longest)):
-        sites: list[_Site] = []
+        sites: list[Site] = []
         for field in fields:
             sites.append(_boundary(rider.site(field) if rider is not None else None))
             for place in range(bits[field]):
@@ -171,7 +171,7 @@ def _on_chains(
                 sites.append(_adder(left[place], other, field))
         if carry_out:
             sites.append(_boundary(None))
-        sums = _chain(m, f"{name}_{number}", sites)
+        sums = chain_of(m, f"{name}_{number}", sites)
         position = 1
         for field in fields:
             for place in range(bits[field] + carry_out):
@@ -180,13 +180,13 @@ def _on_chains(
     return [Cat(*plane) for plane in planes]
 
 
-def _boundary(rider: tuple[Value, ...] | None) -> _Site:
+def _boundary(rider: tuple[Value, ...] | None) -> Site:
     if rider is None:
         return 0x0000, {}
     return (0x000A if len(rider) == 1 else 0x0006), dict(zip("AB", rider, strict=False))
 
 
-def _adder(left: Lanes | Choice, other: tuple[Value, ...] | None, field: int) -> _Site:
+def _adder(left: Lanes | Choice, other: tuple[Value, ...] | None, field: int) -> Site:
     """The site that adds ``left`` and the other operand, or the first of them alone."""
     if isinstance(left, Choice):
         ports = {"A": left.bit, "D": left.later}
@@ -205,7 +205,7 @@ def _adder(left: Lanes | Choice, other: tuple[Value, ...] | None, field: int) ->
     return init, dict(zip("ABCD", one + other, strict=False))
 
 
-def _chain(m: Module, name: str, sites: list[_Site]) -> list[Value]:
+def chain_of(m: Module, name: str, sites: list[Site]) -> list[Value]:
     """CCU2Cs for sites, lowest first; returns the sites' sums."""
     sites = [*sites, (0x0000, {})] if len(sites) % 2 else sites
     sums = Signal(len(sites), name=f"{name}_sums")

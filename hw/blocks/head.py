@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from amaranth.hdl import Elaboratable, Module, Signal, Value, signed, unsigned
+from amaranth.hdl import Elaboratable, Module, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -84,7 +84,7 @@ class Head(wiring.Component):
         nest(m, accept, element)
 
         valid, last = Signal(), Signal()
-        matches = Signal(config.match_bits)
+        matches = Signal(Shape(config.match_bits, signed=config.signed))
         score = Signal(signed(config.score_bits))
         with m.If(enable):
             m.d.sync += [

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.carry import Choice, Lanes, add_fields
+from hw.blocks.gated import Gated, add_gated
 from hw.plan.integer import IntegerArrayConfig
 from hw.plan.product_sum import DIGIT_BITS, ProductSumConfig
 
@@ -50,7 +51,7 @@ class ProductSum(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self.config
-        products = [self._products(lane) for lane in range(config.simd)]
+        products = [self._products(m, platform, lane) for lane in range(config.simd)]
         sums = [
             self._summed(m, digit, [lane[digit] for lane in products])
             for digit in range(len(config.products))
@@ -67,25 +68,39 @@ class ProductSum(wiring.Component):
         m.d.comb += self.sum.eq(sums[0])
         return m
 
-    def _products(self, lane: int) -> list[Value]:
+    def _products(self, m: Module, platform: object, lane: int) -> list[Value]:
         """The products of a lane, with each digit, lowest first."""
         config = self.config
         code = self.codes.word_select(lane, config.lane_bits)
         weight = self.weights.word_select(lane, config.weight_bits)
         if config.multiplier == "dsp":
             return [code * weight.as_signed()]
-        whole, parts = weight.as_signed(), code
-        if config.splits_weights:
-            whole, parts = code, weight
+        parts = weight if config.splits_weights else code
         products: list[Value] = []
-        for number, bits in enumerate(config.digit_bits):
-            terms = [
-                Mux(bit, whole, 0)
-                for bit in parts[number * DIGIT_BITS : number * DIGIT_BITS + bits]
-            ]
-            if config.splits_weights and number == len(config.digit_bits) - 1:
-                terms[-1] = -terms[-1]
-            products.append(terms[0] if bits == 1 else terms[0] + (terms[1] << 1))
+        for number, (bits, values) in enumerate(
+            zip(config.digit_bits, config.products, strict=True)
+        ):
+            digit = parts[number * DIGIT_BITS :][:bits]
+            # The highest bit of a weight counts as negative.
+            subtract = config.splits_weights and number == len(config.digit_bits) - 1
+            if bits == 1 and not subtract:
+                products.append(
+                    Mux(digit, code if config.splits_weights else weight.as_signed(), 0)
+                )
+                continue
+            # Weights have their sign in the bits above, codes have zeros there.
+            width = len(Signal(values))
+            above = [None] * width if config.splits_weights else [weight[-1]] * width
+            whole = [*(code if config.splits_weights else weight), *above]
+            total = add_gated(
+                m,
+                platform,
+                name=f"product_{lane}_{number}",
+                number=Gated(whole[:width] if bits > 1 else [None] * width, digit[0]),
+                other=Gated([*[None] * (bits - 1), *whole][:width], digit[-1]),
+                subtract=subtract,
+            )
+            products.append(total.as_signed() if values.start < 0 else total)
         return products
 
     def _summed(self, m: Module, digit: int, numbers: list[Value]) -> Value:

@@ -73,13 +73,38 @@ def packed(weights: Packing) -> str:
 
 
 def folding(layer: LayerPlan) -> str:
-    """A layer's folding in words: rows x simd x columns and what holds its weights."""
+    """A layer's folding in words: rows x simd x columns and what holds its weights; queues."""
+    return "; ".join(part for part in (_array(layer), _integer(layer), *_queues(layer)) if part)
+
+
+def _array(layer: LayerPlan) -> str:
     array = layer.array
     if array is None:
-        return ""
+        return "" if layer.integer or layer.block is None else f"{layer.kind}, {layer.lanes} lanes"
     columns = f" x {array.columns} columns" if array.columns > 1 else ""
-    memory = {"block": "block RAM", "lut": "LUTs", "logic": "logic"}[array.weight_memory]
-    return f"{array.rows} rows x {array.simd} lanes{columns}, weights in {memory}"
+    return f"{array.rows} rows x {array.simd} lanes{columns}, {_memory(array.weight_memory)}"
+
+
+def _integer(layer: LayerPlan) -> str:
+    array = layer.integer
+    if array is None:
+        return ""
+    how = {"dsp": "on DSP blocks", "lut": "in LUTs", "planes": "by bit planes"}[array.multiplier]
+    return f"{array.rows} rows x {array.simd} lanes of {array.weight_bits} bits {how}, " + _memory(
+        array.weight_memory
+    )
+
+
+def _memory(kind: str) -> str:
+    return "weights in " + {"block": "block RAM", "lut": "LUTs", "logic": "logic"}[kind]
+
+
+def _queues(layer: LayerPlan) -> list[str]:
+    return [
+        f"{edge.source} waits in {edge.fifo.depth} x {edge.fifo.width} bits"
+        for edge in layer.edges
+        if edge.fifo is not None
+    ]
 
 
 def summary_lines(result: Planned) -> list[str]:

@@ -11,13 +11,14 @@ from hw.plan.cost import (
     Cost,
     array_cost,
     column_order_cost,
-    head_cost,
     line_buffer_cost,
-    pool_cost,
 )
+from hw.plan.followers import followers, takes_lanes
+from hw.plan.integer import IntegerArrayConfig, Multiplier
+from hw.plan.integer_cost import integer_cost
 from hw.plan.layer import LayerPlan, Segment, layer_takes
-from hw.plan.stages import ArrayStage, HeadStage, PoolStage, Stage
-from hw.plan.stream import ColumnOrderConfig, HeadConfig, LineBufferConfig, PoolConfig
+from hw.plan.stages import ArrayStage, HeadStage, IntegerStage, PoolStage, Stage, WindowStage
+from hw.plan.stream import ColumnOrderConfig, LineBufferConfig
 from hw.plan.weights import least_block_rams, weight_memory
 
 __all__ = ["divisors", "foldings"]
@@ -31,6 +32,9 @@ MOST_COLUMNS = 8
 
 #: Most weights of a layer that are made logic; more have not been routed.
 MOST_LOGIC = 8_192
+
+#: Most multipliers side by side of weights of several bits.
+MOST_MULTIPLIERS = 1_024
 
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72
@@ -49,28 +53,32 @@ def divisors(n: int) -> tuple[int, ...]:
 def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
     """Every folding of a segment, in a fixed order."""
     first = group[0]
-    if isinstance(first, ArrayStage):
+    if isinstance(first, ArrayStage | IntegerStage):
         head = isinstance(group[-1], HeadStage)
-        for layer in _array_layers(first):
+        layers = _array_layers if isinstance(first, ArrayStage) else _integer_layers
+        for layer in layers(first):  # type: ignore[arg-type]
             assert layer.line_buffer is not None
             # A head takes one element a cycle.
             if head and layer_takes(layer) > 1:
+                continue
+            if not takes_lanes(group, layer.lanes):
                 continue
             yield Segment(
                 i_lanes=layer.line_buffer.i_lanes,
                 i_bits=first.lane_bits,
                 i_elements=first.height * first.width * first.channels,
-                layers=_followers(group[1:], (layer,)),
+                layers=(layer, *followers(group[1:], layer.lanes)),
             )
         return
-    assert not isinstance(first, HeadStage), "a network without any array"
+    # Nothing else reads the input and no tensor made of it.
+    assert isinstance(first, PoolStage), "a network without any array"
     for lanes in divisors(first.channels):
-        if lanes * first.lane_bits <= WIDEST_BEAT:
+        if lanes * first.lane_bits <= WIDEST_BEAT and takes_lanes(group, lanes):
             yield Segment(
                 i_lanes=lanes,
                 i_bits=first.lane_bits,
                 i_elements=first.height * first.width * first.channels,
-                layers=_followers(group, (), lanes),
+                layers=followers(group, lanes),
             )
 
 
@@ -113,6 +121,53 @@ def _array_layer(
         array=array,
         column_order=order,
     )
+
+
+def _integer_layers(stage: IntegerStage) -> Iterator[LayerPlan]:
+    for simd in divisors(stage.fan_in):
+        if simd * stage.lane_bits > WIDEST_BEAT or not _sensible(simd, stage):
+            continue
+        for rows in divisors(stage.outputs):
+            if rows * simd > MOST_MULTIPLIERS:
+                continue
+            for array in _integer_arrays(stage, simd, rows):
+                for line_buffer in _line_buffers(stage, simd, array.repeats, 1):
+                    yield LayerPlan(
+                        name=stage.name,
+                        tensor=stage.tensor,
+                        kind="integer",
+                        lanes=rows,
+                        bits=array.acc_bits,
+                        elements=stage.pixels * stage.outputs,
+                        cycles=max(line_buffer.cycles_per_frame, array.cycles_per_frame),
+                        cost=line_buffer_cost(line_buffer) + integer_cost(array),
+                        line_buffer=line_buffer,
+                        integer=array,
+                    )
+
+
+def _integer_arrays(stage: IntegerStage, simd: int, rows: int) -> Iterator[IntegerArrayConfig]:
+    """On DSP blocks, and by bit planes, which take none."""
+    multipliers: tuple[Multiplier, ...] = ("dsp", "planes")
+    for multiplier in multipliers:
+        config = IntegerArrayConfig(
+            outputs=stage.outputs,
+            fan_in=stage.fan_in,
+            rows=rows,
+            simd=simd,
+            lane_bits=stage.lane_bits,
+            weight_bits=stage.weight_bits,
+            low=stage.low,
+            step=stage.step,
+            levels=stage.levels,
+            height=stage.output_height,
+            width=stage.output_width,
+            y_classes=stage.y_classes,
+            x_classes=stage.x_classes,
+            multiplier=multiplier,
+        )
+        for memory in _memories(config.weights.depth):
+            yield replace(config, weight_memory=memory)
 
 
 def _columns(stage: ArrayStage, simd: int) -> Iterator[int]:
@@ -186,7 +241,7 @@ def _rows_per_hop(rows: int, simd: int, depth: int, memory: str) -> int:
     return min((d for d in divisors(rows) if d in narrow or d <= ROWS_OF_WIDE_HOP), key=area)
 
 
-def _sensible(simd: int, stage: ArrayStage) -> bool:
+def _sensible(simd: int, stage: WindowStage) -> bool:
     """A divisor of the channels (serial), or whole pixels of them, or a shallow map.
 
     Other divisors of the fan-in give windows whose words begin in mid-pixel: they
@@ -196,7 +251,7 @@ def _sensible(simd: int, stage: ArrayStage) -> bool:
 
 
 def _line_buffers(
-    stage: ArrayStage, simd: int, repeats: int, columns: int
+    stage: WindowStage, simd: int, repeats: int, columns: int
 ) -> Iterator[LineBufferConfig]:
     """One, or in parallel mode, whose banks are many and short, one of each kind of memory."""
     config = LineBufferConfig(
@@ -218,56 +273,3 @@ def _line_buffers(
     yield config
     if config.mode == "parallel" and config.depth >= 16:
         yield replace(config, prefer="block" if config.memory == "lut" else "lut")
-
-
-def _followers(
-    stages: tuple[Stage, ...], layers: tuple[LayerPlan, ...], lanes: int = 0
-) -> tuple[LayerPlan, ...]:
-    """``layers`` and the stages behind them, at the lanes that come."""
-    for stage in stages:
-        layers += (_follower(stage, layers[-1].lanes if layers else lanes),)
-    return layers
-
-
-def _follower(stage: Stage, lanes: int) -> LayerPlan:
-    if isinstance(stage, PoolStage):
-        pool = PoolConfig(
-            height=stage.height,
-            width=stage.width,
-            channels=stage.channels,
-            lane_bits=stage.lane_bits,
-            lanes=lanes,
-            size=stage.size,
-            stride=stage.stride,
-        )
-        return LayerPlan(
-            name=stage.name,
-            tensor=stage.tensor,
-            kind="pool",
-            lanes=lanes,
-            bits=stage.lane_bits,
-            elements=pool.output_height * pool.output_width * stage.channels,
-            cycles=pool.cycles_per_frame,
-            cost=pool_cost(pool),
-            pool=pool,
-        )
-    assert isinstance(stage, HeadStage)
-    head = HeadConfig(
-        elements=stage.elements,
-        lanes=lanes,
-        match_bits=stage.match_bits,
-        step=stage.step,
-        kind=stage.kind,
-        score_bits=stage.score_bits,
-    )
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="head",
-        lanes=1,
-        bits=stage.score_bits,
-        elements=1 if stage.kind == "argmax" else stage.elements,
-        cycles=head.cycles_per_frame,
-        cost=head_cost(head),
-        head=head,
-    )

@@ -226,7 +226,7 @@ class IntegerArrayConfig:
     def product_sum(self) -> ProductSumConfig:
         """Config of each row's sum of products, where it is not by planes."""
         assert self.multiplier != "planes", "planes have a match sum"
-        return _product_sum(self.simd, self.top, self.weight_bits, self.multiplier)
+        return _product_sum(self.simd, self.lane_bits, self.top, self.weight_bits, self.multiplier)
 
     @property
     def match_sum(self) -> MatchSumConfig:
@@ -311,11 +311,15 @@ def _require_divides(config: IntegerArrayConfig, part: str, whole: str) -> None:
 
 @cache
 def _product_sum(
-    simd: int, levels: int, weight_bits: int, multiplier: Literal["dsp", "lut"]
+    simd: int, lane_bits: int, levels: int, weight_bits: int, multiplier: Literal["dsp", "lut"]
 ) -> ProductSumConfig:
     """One object for many arrays: a planner looks at thousands."""
     return ProductSumConfig(
-        simd=simd, levels=levels, weight_bits=weight_bits, multiplier=multiplier
+        simd=simd,
+        lane_bits=lane_bits,
+        levels=levels,
+        weight_bits=weight_bits,
+        multiplier=multiplier,
     )
 
 

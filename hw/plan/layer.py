@@ -1,8 +1,8 @@
 """One layer's plan, and the segments in which layers are folded (`hw.plan.foldings`).
 
-A *segment* is what is folded together: an array and the stages behind it up to the
-next array, which take the array's beats as they come (rows lanes wide). Stages
-before the first array form a segment of their own.
+A *segment* is what is folded together: an array and the stages behind it that are no
+arrays, which take the array's beats as they come (rows lanes wide). Stages before any
+array form a segment of their own.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from hw.plan.array import ArrayConfig
-from hw.plan.cost import (
-    Cost,
-    width_cost,
-)
-from hw.plan.stages import ArrayStage, Stage
+from hw.plan.cost import Cost
+from hw.plan.integer import IntegerArrayConfig
+from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
+from hw.plan.pool import WindowPoolConfig
+from hw.plan.scale import ScaleConfig
+from hw.plan.stages import Stage, WindowStage
 from hw.plan.stream import (
     ColumnOrderConfig,
     HeadConfig,
@@ -26,9 +27,62 @@ from hw.plan.stream import (
     PoolConfig,
     WidthConfig,
 )
+from hw.plan.stream_threshold import StreamThresholdConfig
 from hw.plan.weights import Packing, least_block_rams
 
-__all__ = ["LayerPlan", "Segment", "join", "layer_takes", "named", "rounded", "segments", "shape"]
+__all__ = [
+    "BlockConfig",
+    "EdgePlan",
+    "LayerPlan",
+    "Segment",
+    "converter",
+    "feeders",
+    "layer_takes",
+    "named",
+    "rounded",
+    "segments",
+    "shape",
+]
+
+#: What a layer that takes beats as they come is made of.
+BlockConfig = ScaleConfig | StreamThresholdConfig | AddConfig | ConcatConfig | WindowPoolConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgePlan:
+    """What a stage reads a tensor through: a queue, and a width converter behind it.
+
+    Attributes
+    ----------
+    source : str
+        The tensor.
+    lanes, bits : int
+        Of its beats.
+    fifo : FifoConfig or None
+        None: there is none.
+    converter : WidthConfig or None
+    least : int
+        Beats that the queue must hold for the network not to come to a standstill; the
+        others keep it at full speed. 0 where it would go on without.
+    """
+
+    source: str
+    lanes: int
+    bits: int
+    fifo: FifoConfig | None = None
+    converter: WidthConfig | None = None
+    least: int = 0
+
+    def summary(self) -> dict[str, Any]:
+        """What `hw.plan --json` prints of a tensor that waits for another."""
+        assert self.fifo is not None
+        return {
+            "source": self.source,
+            "queue_depth": self.fifo.depth,
+            "queue_width": self.fifo.width,
+            "queue_memory": self.fifo.kind,
+            "least_depth": self.least,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +93,7 @@ class LayerPlan:
     ----------
     name, tensor : str
         The stage's op, and the tensor that leaves it.
-    kind : {"array", "pool", "head"}
+    kind : {"array", "integer", "scale", "threshold", "add", "concat", "pool", "head"}
     lanes, bits : int
         Of a beat that leaves the stage; a head's beats are scores, `bits` wide.
     elements : int
@@ -47,6 +101,12 @@ class LayerPlan:
     cycles : int
         Cycles per frame of the stage's slowest block, in steady state.
     cost : Cost
+        What stands before the stage (`edges`) and the fork behind it included, once the
+        layers of a network are joined up (`hw.plan.edges`).
+    edges : tuple of EdgePlan
+        One for each tensor that the stage reads; empty before that.
+    block : config or None
+        Of a scale, a threshold, a sum, a concatenation, or a pool that `pool` is too simple for.
     """
 
     name: str
@@ -57,16 +117,20 @@ class LayerPlan:
     elements: int
     cycles: int
     cost: Cost
-    converter: WidthConfig | None = None
+    edges: tuple[EdgePlan, ...] = ()
     line_buffer: LineBufferConfig | None = None
     array: ArrayConfig | None = None
+    integer: IntegerArrayConfig | None = None
     column_order: ColumnOrderConfig | None = None
     pool: PoolConfig | None = None
+    block: BlockConfig | None = None
     head: HeadConfig | None = None
 
     @property
     def ideal_cycles(self) -> int:
         """Cycles per frame if every lane of an array worked in each; 0 without an array."""
+        if self.integer is not None:
+            return self.integer.cycles_per_frame
         array = self.array
         if array is None:
             return 0
@@ -76,13 +140,17 @@ class LayerPlan:
     @property
     def weights(self) -> Packing:
         """How full the block RAMs of an array's weights are; nothing where there are none."""
-        array = self.array
+        array, bits, groups, wide = self.array or self.integer, 1, 1, 1
+        if self.integer is not None:
+            bits, wide = self.integer.weight_bits, self.integer.word_bits
+        elif self.array is not None:
+            groups = self.array.hops
         if array is None or array.weight_memory != "block" or array.weights.depth == 1:
             return Packing()
         return Packing(
-            bits=array.outputs * array.fan_in,
-            block_rams=array.hops * array.weights.block_rams,
-            least=least_block_rams(array.rows * array.simd, array.weights.depth),
+            bits=array.outputs * array.fan_in * bits,
+            block_rams=groups * array.weights.block_rams,
+            least=least_block_rams(array.rows * array.simd * wide, array.weights.depth),
         )
 
     def summary(self) -> dict[str, Any]:
@@ -99,6 +167,21 @@ class LayerPlan:
                 "utilisation": round(self.ideal_cycles / self.cycles, 4),
                 **self.weights.summary(),
             }
+        if self.integer is not None:
+            summary |= {
+                "outputs": self.integer.outputs,
+                "fan_in": self.integer.fan_in,
+                "rows": self.integer.rows,
+                "simd": self.integer.simd,
+                "weight_bits": self.integer.weight_bits,
+                "multiplier": self.integer.multiplier,
+                "weight_memory": self.integer.weight_memory,
+                "utilisation": round(self.ideal_cycles / self.cycles, 4),
+                **self.weights.summary(),
+            }
+        queues = [edge.summary() for edge in self.edges if edge.fifo is not None]
+        if queues:
+            summary["queues"] = queues
         return summary | {
             "cycles": self.cycles,
             **self.cost.summary(),
@@ -150,6 +233,10 @@ class Segment:
 
 def layer_takes(layer: LayerPlan) -> int:
     """See `Segment.takes`; ``layer`` sets the pace, what follows has the same lanes."""
+    if layer.integer is not None:
+        if layer.integer.pixels * layer.integer.neuron_folds == 1:
+            return 1
+        return -(-layer.lanes // layer.integer.fold_beats)
     if layer.array is None:
         return layer.lanes
     if layer.array.pixels * layer.array.neuron_folds == 1:
@@ -158,13 +245,28 @@ def layer_takes(layer: LayerPlan) -> int:
 
 
 def segments(stages: tuple[Stage, ...]) -> list[tuple[Stage, ...]]:
-    """Group ``stages``: each array with what follows it up to the next array."""
-    groups: list[list[Stage]] = []
+    """Group ``stages``: each array with what takes its beats as they come.
+
+    A stage that joins several tensors belongs to the group of the last array among them; the
+    others come to it through queues. What is made of the input alone is a group of its own,
+    the first.
+    """
+    groups: list[list[Stage]] = [[]]
+    found: dict[str, int] = {}
     for stage in stages:
-        if isinstance(stage, ArrayStage) or not groups:
+        index = max(found.get(name, 0) for name in stage.sources)
+        if isinstance(stage, WindowStage):
+            index = len(groups)
             groups.append([])
-        groups[-1].append(stage)
-    return [tuple(group) for group in groups]
+        groups[index].append(stage)
+        found[stage.tensor] = index
+    return [tuple(group) for group in groups if group]
+
+
+def feeders(groups: list[tuple[Stage, ...]]) -> list[int | None]:
+    """For each group, the one whose tensor its array reads; None: it is the input itself."""
+    made = {stage.tensor: index for index, group in enumerate(groups) for stage in group}
+    return [made.get(group[0].sources[0]) for group in groups]
 
 
 def shape(group: tuple[Stage, ...]) -> tuple[object, ...]:
@@ -176,7 +278,7 @@ def shape(group: tuple[Stage, ...]) -> tuple[object, ...]:
             value = getattr(stage, item.name)
             if isinstance(value, np.ndarray):
                 parts.append(value.shape)
-            elif item.name not in ("name", "tensor"):
+            elif item.name not in ("name", "tensor", "sources"):
                 parts.append(value)
     return tuple(parts)
 
@@ -186,24 +288,6 @@ def named(segment: Segment, group: tuple[Stage, ...]) -> Segment:
     pairs = zip(segment.layers, group, strict=True)
     layers = tuple(replace(layer, name=s.name, tensor=s.tensor) for layer, s in pairs)
     return replace(segment, layers=layers)
-
-
-def join(chosen: tuple[Segment, ...]) -> tuple[LayerPlan, ...]:
-    """The layers of a whole network, with width converters between segments."""
-    layers: list[LayerPlan] = []
-    for segment in chosen:
-        first, *rest = segment.layers
-        if layers and layers[-1].lanes != segment.i_lanes:
-            config = converter(layers[-1].lanes, segment.i_lanes, segment.i_bits)
-            beats = segment.i_elements // min(layers[-1].lanes, segment.i_lanes)
-            first = replace(
-                first,
-                converter=config,
-                cycles=max(first.cycles, beats),
-                cost=first.cost + width_cost(config),
-            )
-        layers += [first, *rest]
-    return tuple(layers)
 
 
 @cache

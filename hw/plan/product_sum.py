@@ -23,20 +23,17 @@ class ProductSumConfig:
     ----------
     simd : int
         Lanes.
-    levels : int
-        Greatest code.
+    lane_bits, levels : int
+        Bits of a code, and the greatest.
     weight_bits : int
     multiplier : "dsp" or "lut"
     """
 
     simd: int
+    lane_bits: int
     levels: int
     weight_bits: int
     multiplier: Literal["dsp", "lut"]
-
-    @property
-    def lane_bits(self) -> int:
-        return max(1, self.levels.bit_length())
 
     @property
     def splits_weights(self) -> bool:

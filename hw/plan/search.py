@@ -8,6 +8,11 @@ under every higher one, so bisection over the cycle counts that occur finds the 
 Neighbours are tied together by the width converter between them, and by the rule that
 the second keeps up with each beat of the first (`Segment.takes`).
 
+A network that forks is searched as the chain of its segments, one behind the other. Queues
+and the converters between segments that are no neighbours depend on all foldings together,
+so they are left out at first, which gives the bound that the plan is compared with. What they
+take in the choice that is found is then set aside, and the search repeated, until they fit.
+
 Before that, foldings are dropped that another one replaces in any chain: entered and
 left with the same lanes, asking no more of the next segment, and no worse in cycles or
 any resource.
@@ -16,16 +21,18 @@ any resource.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from itertools import pairwise
 from math import gcd
 
 import numpy as np
 
 from hw.plan.chain import Answer, Chain, Link, pareto
 from hw.plan.cost import RESOURCES, Cost, width_cost
+from hw.plan.edges import join
 from hw.plan.foldings import foldings
-from hw.plan.layer import LayerPlan, Segment, converter, join, named, segments, shape
+from hw.plan.layer import LayerPlan, Segment, converter, feeders, named, segments, shape
 from hw.plan.stages import Stage
 from hw.plan.weights import BLOCK_RAM_LUTS
 
@@ -34,6 +41,9 @@ __all__ = ["WORTH", "Choice", "Search"]
 #: What resources are worth, in twentieths of a LUT: about as many as there are for each that
 #: a plan may use, on ECP5s of any size.
 WORTH = Cost(lut=20, ff=16, bram=20 * BLOCK_RAM_LUTS, dsp=20 * 100)
+
+#: Times that area is set aside for queues, more each time, before a limit is given up.
+TRIES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +56,9 @@ class Choice:
         No folding of the network that fits has fewer cycles per frame.
     area_gap : float
         Part of its area (`Search`) by which one of the same speed might be smaller.
+    between : Cost
+        Part of the cost that the search cannot see: forks, queues, and converters between
+        segments that are no neighbours.
     """
 
     segments: tuple[Segment, ...] = field(repr=False)
@@ -53,6 +66,7 @@ class Choice:
     cost: Cost
     cycles_bound: int = 0
     area_gap: float = 0.0
+    between: Cost = field(default_factory=Cost)
 
     @property
     def cycles(self) -> int:
@@ -81,7 +95,9 @@ class Search:
     def __init__(self, stages: tuple[Stage, ...], *, fixed: Cost, link_lanes: int) -> None:
         self._fixed = fixed
         self._link_lanes = link_lanes
+        self._stages = stages
         self._groups = segments(stages)
+        self._feeders = feeders(self._groups)
         # Networks repeat themselves.
         distinct = {shape(group): group for group in self._groups}
         made = {key: _Table(tuple(foldings(group))) for key, group in distinct.items()}
@@ -113,7 +129,22 @@ class Search:
         """
         if limit < self.floor:
             return None
-        return self._choice(self._chain(usable).cheapest(limit))
+        aside, bound, choice = Cost(), 0.0, None
+        for _ in range(TRIES):
+            found = self._choice(self._chain(usable, aside).cheapest(limit))
+            assert found is not None, "there is a chain so fast"
+            if choice is None:
+                bound = (1 - found.area_gap) * _area(_less(found.cost, found.between), usable)
+            if choice is None or found.fullness(usable) < choice.fullness(usable):
+                choice = found
+            more = _most(aside, found.between)
+            if more == aside or choice.fullness(usable) <= 1:
+                break
+            aside = more
+        assert choice is not None
+        if choice.between == Cost():
+            return choice
+        return replace(choice, area_gap=max(0.0, 1 - bound / _area(choice.cost, usable)))
 
     def fastest(self, usable: Cost) -> tuple[Choice | None, str]:
         """The choice with the fewest cycles that fits, of these the one of least area.
@@ -125,7 +156,25 @@ class Search:
         limited_by : str
             The resource that forbids the next better one, or the layer that sets `floor`.
         """
-        chain, limits = self._chain(usable), self.limits()
+        aside, bound, limited_by = Cost(), 0, ""
+        for _ in range(TRIES):
+            choice, limited_by = self._fastest(usable, aside)
+            if choice is None:
+                break
+            bound = bound or choice.cycles_bound
+            if choice.fullness(usable) <= 1:
+                return replace(choice, cycles_bound=bound), limited_by
+            aside = _most(aside, choice.between)
+        if aside != Cost():
+            # With so much set aside nothing fits, but the smallest may need less.
+            choice = self.cheapest(self.limits()[-1], usable)
+            if choice is not None and choice.fullness(usable) <= 1:
+                return replace(choice, cycles_bound=bound), limited_by
+        return None, limited_by
+
+    def _fastest(self, usable: Cost, aside: Cost) -> tuple[Choice | None, str]:
+        """`fastest`, with some area set aside."""
+        chain, limits = self._chain(usable, aside), self.limits()
         answers: dict[int, Answer] = {}
         # Nothing below `low` fits, something at `high` does; `proven` is below all that
         # could fit, which is `low` unless a limit was left undecided.
@@ -155,9 +204,14 @@ class Search:
             named(table.options[index], group)
             for table, index, group in zip(self._tables, answer.nearest, self._groups, strict=True)
         )
-        layers = join(chosen)
+        layers = join(self._stages, chosen)
         first = from_link(self._link_lanes, chosen[0].i_lanes)
         entry = width_cost(converter(first, chosen[0].i_lanes, chosen[0].i_bits))
+        seen = sum((segment.cost for segment in chosen), Cost())
+        for index, (before, after) in enumerate(pairwise(chosen)):
+            if self._feeders[index + 1] == index:
+                seen += width_cost(converter(before.o_lanes, after.i_lanes, after.i_bits))
+        between = _less(sum((layer.cost for layer in layers), Cost()), seen)
         cost = sum((layer.cost for layer in layers), self._fixed + entry)
         return Choice(
             segments=chosen,
@@ -165,25 +219,33 @@ class Search:
             cost=cost,
             cycles_bound=cycles_bound,
             area_gap=answer.gap,
+            between=between,
         )
 
-    def _chain(self, usable: Cost) -> Chain:
+    def _chain(self, usable: Cost, aside: Cost) -> Chain:
         """The foldings as numbers, 1 being all that is usable of a resource."""
         needed = [
             name
             for name in RESOURCES
-            if getattr(self._fixed, name) or any(table.needs(name) for table in self._tables)
+            if getattr(self._fixed + aside, name)
+            or any(table.needs(name) for table in self._tables)
         ]
         scale = np.array([_part(1, getattr(usable, name)) for name in needed])
         first, *others = self._tables
         delivered = [from_link(self._link_lanes, int(lanes)) for lanes in first.i_lanes]
         links = [first.link([delivered], [1], needed, scale)]
         leaving = first.leaving
-        for table in others:
-            before = [[lanes] * len(table.i_lanes) for lanes, _ in leaving]
-            links.append(table.link(before, [takes for _, takes in leaving], needed, scale))
+        for index, table in enumerate(others, 1):
+            if self._feeders[index] == index - 1:
+                before = [[lanes] * len(table.i_lanes) for lanes, _ in leaving]
+                takes = [takes for _, takes in leaving]
+            else:
+                # What it reads comes through a queue, and from elsewhere.
+                before = [[int(lanes) for lanes in table.i_lanes] for _ in leaving]
+                takes = [1] * len(leaving)
+            links.append(table.link(before, takes, needed, scale))
             leaving = table.leaving
-        fixed = _vector(self._fixed, needed) * scale
+        fixed = _vector(self._fixed + aside, needed) * scale
         worth = _vector(WORTH, needed) / scale
         return Chain(links, fixed=fixed, objective=worth / worth.mean())
 
@@ -260,6 +322,20 @@ def _vector(cost: Cost, names: Sequence[str]) -> np.ndarray:
 @cache
 def _converter_cost(lanes: int, i_lanes: int, bits: int) -> np.ndarray:
     return _vector(width_cost(converter(lanes, i_lanes, bits)), RESOURCES)
+
+
+def _less(cost: Cost, part: Cost) -> Cost:
+    return Cost(**{f.name: getattr(cost, f.name) - getattr(part, f.name) for f in fields(Cost)})
+
+
+def _most(one: Cost, other: Cost) -> Cost:
+    """The greater of each resource."""
+    return Cost(**{n: max(getattr(one, n), getattr(other, n)) for n in RESOURCES})
+
+
+def _area(cost: Cost, usable: Cost) -> float:
+    """See `Search`."""
+    return sum(_part(getattr(cost, n), getattr(usable, n)) for n in RESOURCES)
 
 
 def scarcest(choice: Choice, usable: Cost) -> str:

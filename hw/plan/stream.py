@@ -181,7 +181,8 @@ class HeadConfig:
     ----------
     elements : scores of a frame
     lanes : matches of an input beat; must divide ``elements``
-    match_bits : bits of a match count
+    match_bits : bits of a match count, or of an accumulator
+    signed : whether that is an accumulator, in two's complement
     step : distance between neighbouring values of the array's source
     kind : "raw" emits every score, "argmax" the index of the greatest (the lowest
         index wins ties)
@@ -196,6 +197,7 @@ class HeadConfig:
     elements: int
     lanes: int
     match_bits: int
+    signed: bool = False
     step: int
     kind: Literal["raw", "argmax"] = "raw"
     score_bits: int

@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from hw.plan.cost import Cost
+from hw.plan.edges import join
 from hw.plan.foldings import foldings
-from hw.plan.layer import Segment, join, segments
+from hw.plan.layer import Segment, segments
 from hw.plan.plan import Plan
 from hw.plan.stages import cut
 from sim.core import CoreSimulator, Stall
@@ -55,7 +56,7 @@ def small_plan(model: Model, wanted: Callable[[Any], bool]) -> Plan:
         i_lanes=chosen[0].i_lanes,
         i_bits=chosen[0].i_bits,
         i_elements=chosen[0].i_elements,
-        layers=join(tuple(chosen)),
+        layers=join(cut(model.graph), tuple(chosen)),
         predicted=Cost(),
         cycles_per_frame=max(segment.cycles for segment in chosen),
         limited_by="choice",

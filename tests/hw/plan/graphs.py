@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from hw.plan.cost import Cost
+from hw.plan.edges import join
 from hw.plan.foldings import foldings
-from hw.plan.layer import Segment, join, segments
+from hw.plan.layer import Segment, feeders, named, segments
 from hw.plan.plan import Plan
 from hw.plan.stages import cut
 from sw.model.ir import (
@@ -169,14 +170,17 @@ def random_plan(
     Of these a ``wanted`` one where there is any.
     """
     chosen: list[Segment] = []
-    takes = 1
-    for group in segments(cut(model.graph)):
+    stages = cut(model.graph)
+    groups = segments(stages)
+    for index, (group, feeder) in enumerate(zip(groups, feeders(groups), strict=True)):
+        # Only a segment joined to the one before it must keep up with its beats.
+        takes = chosen[-1].takes if index and feeder == index - 1 else 1
         every = [segment for segment in foldings(group) if segment.i_lanes >= takes]
         quick = [segment for segment in every if segment.cycles <= most_cycles]
         quick = quick or [min(every, key=lambda segment: segment.cycles)]
         options = [segment for segment in quick if wanted(segment)] or quick
-        chosen.append(options[int(rng.integers(len(options)))])
-        takes = chosen[-1].takes
+        choice = options[int(rng.integers(len(options)))]
+        chosen.append(named(choice, group))
     return Plan(
         model=model.name,
         board="none",
@@ -185,7 +189,7 @@ def random_plan(
         i_lanes=chosen[0].i_lanes,
         i_bits=chosen[0].i_bits,
         i_elements=chosen[0].i_elements,
-        layers=join(tuple(chosen)),
+        layers=join(stages, tuple(chosen)),
         predicted=Cost(),
         cycles_per_frame=max(segment.cycles for segment in chosen),
         limited_by="chance",

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from hw.plan.cost import RESOURCES, Cost, width_cost
+from hw.plan.edges import join
 from hw.plan.foldings import foldings
-from hw.plan.layer import converter, join, segments
+from hw.plan.layer import converter, segments
 from hw.plan.search import WORTH, Search
 from hw.plan.stages import cut
 from sw.model.ir import Padding
@@ -35,13 +36,13 @@ def small_network(seed: int) -> Model:
 
 def every_choice(model: Model, link_lanes: int) -> list[tuple[int, Cost]]:
     """Cycles and cost of each chain of foldings in which all keep up."""
-    found = []
-    for chosen in product(*(tuple(foldings(group)) for group in segments(cut(model.graph)))):
+    found, stages = [], cut(model.graph)
+    for chosen in product(*(tuple(foldings(group)) for group in segments(stages))):
         if any(b.i_lanes < a.takes for a, b in pairwise(chosen)):
             continue
         lanes = gcd(link_lanes, chosen[0].i_lanes)
         first = width_cost(converter(lanes, chosen[0].i_lanes, chosen[0].i_bits))
-        cost = sum((layer.cost for layer in join(chosen)), FIXED + first)
+        cost = sum((layer.cost for layer in join(stages, chosen)), FIXED + first)
         found.append((max(segment.cycles for segment in chosen), cost))
     return found
 

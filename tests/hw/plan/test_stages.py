@@ -1,4 +1,4 @@
-"""Moving thresholds and scores onto matches, against the golden model."""
+"""Stages, their lanes and constants, against the golden model."""
 
 from __future__ import annotations
 
@@ -7,82 +7,106 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw.plan.stages import ArrayStage, HeadStage, PoolStage, cut, signed_bits
+from hw.plan.stages import (
+    ArrayStage,
+    HeadStage,
+    PoolStage,
+    ScaleStage,
+    ThresholdStage,
+    cut,
+    lanes_of,
+    signed_bits,
+)
 from sw import golden
 from sw.errors import PlanError
-from sw.model.ir import (
-    BIPOLAR,
-    Concat,
-    Conv,
-    Graph,
-    Head,
-    Input,
-    Op,
-    Padding,
-    Pool,
-    TensorType,
-    Threshold,
-)
+from sw.model.ir import Concat, Dense, Graph, Padding, Pool, Scale, Threshold
 from tests.graphs import random_frames, random_graph, random_preprocessing
+from tests.hw.plan.dag_graphs import buildable_dag, random_inputs
 from tests.hw.plan.graphs import Builder
+from tests.hw.plan.stage_model import classes, matches, run_stages
 from tests.sw.model.small import residual_graph
 
-
-def matches(stage: ArrayStage, codes: np.ndarray) -> np.ndarray:
-    """Matches (N, H, W, O) as the hardware sums them: pad codes in, XNOR, add."""
-    codes = codes.reshape(len(codes), stage.height, stage.width, stage.channels)
-    sides = ((0, 0), (stage.top, stage.bottom), (stage.left, stage.right), (0, 0))
-    padded = np.pad(codes, sides, constant_values=stage.pad_code)
-    (kh, kw), (sy, sx) = stage.kernel, stage.stride
-    top_code = 2**stage.lane_bits - 1
-    result = np.zeros((len(codes), stage.output_height, stage.output_width, stage.outputs), int)
-    for y in range(stage.output_height):
-        for x in range(stage.output_width):
-            window = padded[:, y * sy : y * sy + kh, x * sx : x * sx + kw].reshape(len(codes), -1)
-            lanes = np.where(stage.weights[None], window[:, None], top_code - window[:, None])
-            result[:, y, x] = lanes.sum(2)
-    return result
-
-
-def classes(stage: ArrayStage) -> np.ndarray:
-    """Border class (H, W) of each output pixel."""
-    columns = max(stage.x_classes) + 1
-    return np.add.outer(np.array(stage.y_classes) * columns, np.array(stage.x_classes))
-
-
-def applied(stage: ArrayStage, sums: np.ndarray) -> np.ndarray:
-    """Codes of the stage's moved thresholds."""
-    assert stage.thresholds is not None
-    levels = stage.thresholds[classes(stage)]
-    reached = (sums[..., None] >= levels).sum(-1)
-    return np.where(stage.inverted, stage.levels - reached, reached)
+AROUND = Padding(top=1, left=1, bottom=1, right=1)
 
 
 def check(graph: Graph, inputs: np.ndarray) -> None:
-    """Every stage of ``graph``, fed with golden codes, gives golden codes and scores."""
+    """Every stage of ``graph``, fed with codes of golden's inputs, gives golden's tensors."""
     tensors, types, stages = golden.run(graph, inputs), graph.types, cut(graph)
-    source, sums = "input", np.empty(0)
+    lanes = run_stages(stages, types["input"].range.encode(inputs))
     for stage in stages:
-        codes = types[source].range.encode(tensors[source])
+        name, values = stage.tensor, lanes[stage.tensor]
+        if isinstance(stage, HeadStage):
+            assert signed_bits(int(values.min()), int(values.max())) <= stage.score_bits
         if isinstance(stage, ArrayStage):
-            sums = matches(stage, codes)
-            assert sums.min() >= 0
-            assert int(sums.max()).bit_length() <= stage.match_bits
-            if stage.thresholds is not None:
-                assert (np.diff(stage.thresholds, axis=2) >= 0).all()
-                assert stage.thresholds.min() >= 0
-                assert stage.thresholds.max() <= stage.fan_in * (2**stage.lane_bits - 1) + 1
-                expected = types[stage.tensor].range.encode(tensors[stage.tensor])
-                np.testing.assert_array_equal(applied(stage, sums), expected, stage.name)
-        elif isinstance(stage, HeadStage):
-            scores = stage.step * sums.reshape(len(sums), -1) + stage.constants
-            assert signed_bits(int(scores.min()), int(scores.max())) <= stage.score_bits
-            if stage.kind == "argmax":
-                scores = scores.argmax(1)[:, None]
-            np.testing.assert_array_equal(scores, tensors["head"].reshape(len(sums), -1))
-        else:
-            assert stage.minimum.shape == (types[source].channels,)
-        source = stage.tensor
+            check_array(stage, lanes[stage.sources[0]])
+        if name not in tensors:
+            (source,) = stage.sources
+            assert name == f"{source}.codes"
+            values, name = types[source].range.decode(values), source
+        elif not isinstance(stage, HeadStage):
+            meaning = lanes_of(graph, name)
+            border = classes(meaning.y_classes, meaning.x_classes)
+            values = meaning.step * values + meaning.constants[border]
+        expected = tensors[name]
+        np.testing.assert_array_equal(values.reshape(expected.shape), expected, name)
+
+
+def check_array(stage: ArrayStage, codes: np.ndarray) -> None:
+    """Matches and thresholds on them are within their widths."""
+    sums = matches(stage, codes)
+    assert sums.min() >= 0
+    assert int(sums.max()).bit_length() <= stage.match_bits
+    if stage.thresholds is not None:
+        assert (np.diff(stage.thresholds, axis=2) >= 0).all()
+        assert stage.thresholds.min() >= 0
+        assert stage.thresholds.max() <= stage.fan_in * (2**stage.lane_bits - 1) + 1
+
+
+@pytest.mark.parametrize("case", range(60))
+def test_stages_of_random_graphs_equal_golden(case: int, rng: np.random.Generator) -> None:
+    """Residual streams, two sources, integer layers."""
+    graph = buildable_dag(rng, steps=8)
+    check(graph, random_inputs(rng, graph, 3))
+
+
+def test_the_residual_graph_equals_golden(rng: np.random.Generator) -> None:
+    """Every kind of op; accumulators that are pooled become codes first."""
+    graph = residual_graph()
+    kinds = [type(stage).__name__.removesuffix("Stage") for stage in cut(graph)]
+    assert kinds == [
+        "Integer", "Scale", "Pool", "Threshold", "Array", "Scale", "Add", "Threshold", "Concat",
+        "Array", "Scale", "Pool", "Scale", "Integer", "Head",
+    ]  # fmt: skip
+    check(graph, random_inputs(rng, graph, 4))
+
+
+def test_a_threshold_is_fused_where_it_alone_reads(rng: np.random.Generator) -> None:
+    """Read by a Scale too, the matches leave, and the thresholds are on their own."""
+    graph = Builder(rng, 5, 4, 2).conv(3, padding=AROUND).threshold().dense(2).head()
+    scale = Scale(
+        name="scale",
+        source="conv1",
+        gain=np.array([3, -4, 5], np.int32),
+        offset=np.array([1, 2, 3], np.int32),
+        shift=2,
+        low=-1,
+        high=1,
+    )
+    both = Concat(name="both", sources=("threshold2", "scale"))
+    input_, conv, threshold, dense, head = graph.ops
+    assert isinstance(threshold, Threshold) and isinstance(dense, Dense)
+    threshold = replace(threshold, step=1, low=-1, levels=np.array([[-3, 1]] * 3, np.int32))
+    wide = np.tile(dense.weights.reshape(2, -1, 3), (1, 1, 2)).reshape(2, -1)
+    dense = replace(dense, source="both", weights=wide)
+    forked = Graph(ops=(input_, conv, threshold, scale, both, dense, head))
+    assert [type(stage) for stage in cut(graph)] == [ArrayStage, ArrayStage, HeadStage]
+    stages = cut(forked)
+    assert [type(stage) for stage in stages[:3]] == [ArrayStage, ThresholdStage, ScaleStage]
+    first, second, third = stages[:3]
+    assert isinstance(first, ArrayStage) and first.thresholds is None
+    assert isinstance(second, ThresholdStage) and second.thresholds.shape == (9, 3, 2)
+    assert isinstance(third, ScaleStage) and third.offset.shape == (9, 3)
+    check(forked, random_inputs(rng, forked, 3))
 
 
 @pytest.mark.parametrize("case", range(60))
@@ -128,73 +152,36 @@ def test_stages_follow_the_graph(rng: np.random.Generator) -> None:
     assert kinds == [PoolStage, ArrayStage, ArrayStage, HeadStage]
 
 
-def test_overlapping_pools_are_refused(rng: np.random.Generator) -> None:
-    builder = Builder(rng, 6, 6, 2).conv(4).threshold()
-    pool = Pool(
-        name="pool", source="threshold2", size=(3, 3), stride=(2, 2), minimum=np.zeros(4, np.bool_)
-    )
-    ones = np.ones(4, np.float32)
-    head = Head(name="head", source="pool", bias=np.zeros(4, np.int32), scale=ones, offset=ones)
-    with pytest.raises(PlanError, match=r"'pool' has windows of 3x3 and a stride of 2x2; .* 3x3\."):
-        cut(Graph(ops=(*builder.ops, pool, head)))
-
-
-NO_BLOCK = (
-    "; the hardware has chains of Conv and Dense with 1-bit weights, each with a Threshold "
-    "behind it, Pool (the maximum, without padding) and Head. Run this network with sw.golden, "
-    "or train one of these ops."
-)
-
-#: Ops of `residual_graph` in the order of its own, with a head behind the last, and what is said.
-REFUSED = {
-    ("input", "stem"): "Conv 'stem' has weights of 8 bits",
-    ("input", "stem1", "stem_bn"): "Scale 'stem_bn' computes what the hardware has no block for",
-    ("input", "stem1", "stream"): "Pool 'stream' has padding",
-    ("input", "stem1", "average"): "Pool 'average' is a sum",
-    ("input", "stem1", "pool"): "Pool 'pool' pools the accumulators of 'stem1'",
-    ("input", "stem1", "sign", "pool", "sign2"): "Threshold 'sign2' reads 'pool', a Pool",
-}
-
-
-@pytest.mark.parametrize("names", REFUSED, ids=lambda names: names[-1])
-def test_ops_without_a_block(names: tuple[str, ...]) -> None:
+def test_a_pool_padded_by_its_stride_is_refused(rng: np.random.Generator) -> None:
     graph = residual_graph()
-    stem, stream = graph["stem"], graph["stream"]
-    assert isinstance(stem, Conv)
-    signs = np.where(stem.weights < 0, -1, 1).astype(np.int8)
-    more: dict[str, Op] = {
-        "stem1": replace(stem, name="stem1", weights=signs, weight_bits=1),
-        "pool": replace(stream, name="pool", padding=Padding()),  # type: ignore[call-arg]
-    }
-    ops: list[Op] = [graph.input]
-    for name in names[1:]:
-        op = more.get(name) or graph[name]
-        ops.append(replace(op, source=ops[-1].name))  # type: ignore[call-arg]
+    pool = graph["stream"]
+    assert isinstance(pool, Pool)
+    wide = replace(pool, padding=Padding(top=1, left=1, bottom=2, right=1))
+    ops = tuple(wide if op is pool else op for op in graph.ops)
     with pytest.raises(PlanError) as caught:
-        cut(Graph(ops=tuple(ops)))
-    assert str(caught.value) == REFUSED[names] + NO_BLOCK
-
-
-def test_graph_that_is_no_chain() -> None:
-    """Two convolutions of one tensor, side by side."""
-    type_ = TensorType(height=2, width=2, channels=3, range=BIPOLAR)
-    weights = np.ones((2, 1, 1, 3), np.int8)
-    ops: list[Op] = [Input(name="input", type=type_)]
-    for one in ("a", "b"):
-        ops.append(Conv(name=f"conv_{one}", source="input", weights=weights))
-        ops.append(
-            Threshold(
-                name=one,
-                source=f"conv_{one}",
-                levels=np.zeros((2, 1), np.int32),
-                inverted=np.zeros(2, np.bool_),
-            )
-        )
-    ops.append(Concat(name="both", sources=("a", "b")))
-    with pytest.raises(PlanError) as caught:
-        cut(Graph(ops=tuple(ops)))
+        cut(Graph(ops=ops))
     assert str(caught.value) == (
-        "Conv 'conv_b' reads 'input', which is not the op just before it" + NO_BLOCK
+        "Pool 'stream' has a padding of 2 below and a stride of 2 there; the hardware pools with "
+        "less padding than the stride. Train the network with a padding of at most 1 there."
+    )
+
+
+def test_a_gain_that_a_step_makes_too_wide_is_refused(rng: np.random.Generator) -> None:
+    graph = Builder(rng, 3, 3, 2, "odd").conv(2).threshold().dense(2).head()
+    scale = Scale(
+        name="threshold2",
+        source="conv1",
+        gain=np.full(2, 131071, np.int32),
+        offset=np.zeros(2, np.int32),
+        shift=8,
+        low=-1,
+        high=0,
+    )
+    with pytest.raises(PlanError) as caught:
+        cut(Graph(ops=tuple(scale if op.name == scale.name else op for op in graph.ops)))
+    assert str(caught.value) == (
+        "Scale 'threshold2' has a gain of 131071 on values in steps of 3: their product has 20 "
+        "bits, and a DSP block multiplies 18. Use a smaller shift, and gains as much smaller."
     )
 
 
