@@ -170,7 +170,7 @@ class Share:
 #: LUTs from which on a device is large.
 LARGE_LUTS = 60_000
 
-#: What is filled of a large device by default. At 48 % of the LUTs and 61 % of the
+#: What is filled of a large device by default. At 49 % of the LUTs and 61 % of the
 #: flip-flops of an 85F, CNV took the router 95 passes; wires are what it then lacks.
 LARGE_SHARE = Share(lut=0.5, ff=0.62)
 
