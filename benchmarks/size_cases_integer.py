@@ -1,21 +1,27 @@
-"""Area and clock of the integer array.
+"""Area of the integer array, synthesised.
 
-``python -m benchmarks.size_cases_integer`` measures it as `benchmarks.size` does and prints a
-table; ``--update`` writes ``tests/baselines/size_integer.json``, after each case, to which
-`hw.plan.integer_cost` is fitted.
+``python -m benchmarks.size_cases_integer`` prints what each case takes next to what
+`hw.plan.integer_cost` predicts; ``--update`` writes ``tests/baselines/size_integer.json``,
+after each case. With ``--route`` each is placed and routed too, which tells its clock.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.size import FAMILY, design_of, measure
 from benchmarks.size_cases import Case
-from benchmarks.size_cases_join import measure_cases
 from hw.blocks.integer import IntegerArray
+from hw.flow.run import synthesise
+from hw.plan.cost import RESOURCES
 from hw.plan.integer import IntegerArrayConfig
+from hw.plan.integer_cost import integer_cost
 from sw import cli
 
 __all__ = ["BASELINE", "CASES", "IntegerCase"]
@@ -79,8 +85,42 @@ CASES: tuple[IntegerCase, ...] = (
 )
 
 
+def synthesised(case: IntegerCase) -> dict[str, int]:
+    """Cells of a case: LUT sites, flip-flops, block RAMs and DSP blocks."""
+    Path("build").mkdir(exist_ok=True)
+    # Not the system's temporary folder, which YoWASP's programs do not see.
+    with tempfile.TemporaryDirectory(prefix="size-", dir="build") as folder:
+        made = synthesise(design_of(case), family=FAMILY, folder=Path(folder))
+    return {name: getattr(made.counts, name) for name in RESOURCES}
+
+
 def main() -> int:
-    return measure_cases("benchmarks.size_cases_integer", CASES, BASELINE)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.size_cases_integer")
+    parser.add_argument("--only", metavar="TEXT", default="", help="cases whose name contains TEXT")
+    parser.add_argument("--route", action="store_true", help="place and route, 150 MHz asked")
+    parser.add_argument("--update", action="store_true", help="write the baseline")
+    args = parser.parse_args()
+    for case in CASES:
+        if args.only not in case.name:
+            continue
+        entry = {"name": case.name, "config": case.plain_config(), "result": synthesised(case)}
+        predicted = integer_cost(case.config).summary()
+        print(f"{case.name:44}", *(f"{n} {entry['result'][n]} ({predicted[n]})" for n in RESOURCES))
+        if args.route:
+            routed = measure(case.build(np.random.default_rng(1)), clock_mhz=150)
+            print(f"{'':44} {routed['comb']} LUT routed, {routed['fmax_mhz']:.0f} MHz")
+        if args.update:
+            _update(entry)
+    return 0
+
+
+def _update(entry: dict[str, Any]) -> None:
+    """Put a case in the baseline, in the order of the cases; those not measured stay."""
+    known = json.loads(BASELINE.read_text(encoding="utf-8")) if BASELINE.exists() else []
+    entries = {old["name"]: old for old in [*known, entry]}
+    with cli.atomic_write(BASELINE) as path:
+        rows = (json.dumps(entries[case.name]) for case in CASES if case.name in entries)
+        path.write_text("[\n" + ",\n".join(rows) + "\n]\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from hw.plan.scale import ScaleConfig
 from hw.plan.stream_threshold import StreamThresholdConfig
 from sw import cli
 
-__all__ = ["BASELINE", "CASES", "JoinCase", "measure_cases"]
+__all__ = ["BASELINE", "CASES", "JoinCase"]
 
 BASELINE = Path(__file__).parents[1] / "tests" / "baselines" / "size_join.json"
 
@@ -155,32 +155,27 @@ CASES: tuple[JoinCase, ...] = (
 
 
 def main() -> int:
-    return measure_cases("benchmarks.size_cases_join", CASES, BASELINE)
-
-
-def measure_cases(module: str, cases: Sequence[Case], baseline: Path) -> int:
-    """The command of a module that has cases and a baseline of its own."""
-    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.size_cases_join")
     parser.add_argument("--only", metavar="TEXT", default="", help="cases whose name contains TEXT")
     parser.add_argument("--clock", type=float, default=150, metavar="MHZ", help="clock asked for")
     parser.add_argument("--update", action="store_true", help="write the baseline")
     args = parser.parse_args()
     found = []
-    for case in cases:
+    for case in CASES:
         if args.only in case.name:
             found.append(figures(case, clock_mhz=args.clock, seeds=(1,)))
             if args.update:
-                _update(found, cases, baseline)
+                _update(found)
     print(table(found))
     return 0
 
 
-def _update(found: list[dict[str, Any]], cases: Sequence[Case], baseline: Path) -> None:
+def _update(found: list[dict[str, Any]]) -> None:
     """Put the figures in the baseline, in the order of the cases; those not measured stay."""
-    known = json.loads(baseline.read_text(encoding="utf-8")) if baseline.exists() else []
+    known = json.loads(BASELINE.read_text(encoding="utf-8")) if BASELINE.exists() else []
     entries = {entry["name"]: entry for entry in [*known, *found]}
-    ordered = [entries[case.name] for case in cases if case.name in entries]
-    with cli.atomic_write(baseline) as path:
+    ordered = [entries[case.name] for case in CASES if case.name in entries]
+    with cli.atomic_write(BASELINE) as path:
         lines = ",\n".join(json.dumps(entry) for entry in ordered)
         path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 

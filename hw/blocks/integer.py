@@ -166,16 +166,13 @@ class IntegerArray(wiring.Component):
         config = self.config
         if not config.has_start:
             return Const(0, config.rows * config.sum_bits)
-        start, mask = self.start, (1 << config.sum_bits) - 1
+        start, bits = self.start, config.start_bits
         if self._by_planes:
             # Step 4 of bit planes in `hw.plan.integer`.
             high = 2**config.lane_bits - 1
             whole = config.fan_in << (config.weight_bits - 1)
             start = 2 * start - config.step * high * (whole - self.weights.sum(1))
-        words = [
-            sum((int(value) & mask) << r * config.sum_bits for r, value in enumerate(row))
-            for row in start.reshape(-1, config.rows)
-        ]
+        words = _packed((start >> config.start_shift).reshape(-1, config.rows), bits)
         at = tags[config.sum_cycles + self._by_planes - config.start_cycles]
         place = walk_channels(
             m,
@@ -185,7 +182,9 @@ class IntegerArray(wiring.Component):
             x_classes=config.x_classes or (0,) * config.width,
         )
         rom = Rom(kind=config.start_kind, cycles=config.start_cycles, enable=Const(1, 1))
-        return rom.read(m, "starts", words, config.rows * config.sum_bits, place.address)
+        read = rom.read(m, "starts", words, config.rows * bits, place.address)
+        zeros = Const(0, config.start_shift)
+        return Cat(Cat(zeros, read.word_select(row, bits)) for row in range(config.rows))
 
     def _words(self) -> list[int]:
         """Words of the weight memory."""

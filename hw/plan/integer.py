@@ -213,6 +213,28 @@ class IntegerArrayConfig:
         return self.classes * self.neuron_folds
 
     @property
+    def starts_alike(self) -> bool:
+        """Whether all start values are the same: by planes, of codes symmetric about 0.
+
+        Twice the start value less the rest of step 4 is ``(2 low + step m) * sum w``, and what
+        depends on no output.
+        """
+        symmetric = 2 * self.low + self.step * (2**self.lane_bits - 1) == 0
+        return self.multiplier == "planes" and symmetric and self.classes == 1
+
+    @property
+    def start_shift(self) -> int:
+        """Lowest bits of the start values that are 0, and not kept: with ``low`` -128, 7."""
+        if self.multiplier == "planes" or not self.low:
+            return 0
+        return (self.low & -self.low).bit_length() - 1
+
+    @property
+    def start_bits(self) -> int:
+        """Bits of a start value that are kept."""
+        return self.sum_bits - self.start_shift
+
+    @property
     def start_kind(self) -> Literal["lut", "block"]:
         """What start values are kept in."""
         return rom_kind(self.start_depth)

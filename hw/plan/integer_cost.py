@@ -15,10 +15,10 @@ from hw.plan.product_sum import ProductSumConfig
 __all__ = ["FLIP_FLOP", "LUT", "integer_cost", "integer_terms"]
 
 #: LUT sites of each of a term; what is counted site by site takes one.
-LUT: dict[str, float] = {"integer": 30.0, "counter": 0.6, "page": 0.75, "border": 34.4}
+LUT: dict[str, float] = {"integer": 20.0, "counter": 0.6, "page": 0.75, "border": 25.0}
 
 #: Flip-flops of each of a term; of "registers" one.
-FLIP_FLOP: dict[str, float] = {"integer": 17.0, "border": 14.0}
+FLIP_FLOP: dict[str, float] = {"border": 14.0}
 
 
 def _bits(values: range) -> int:
@@ -62,8 +62,10 @@ def _row_counts(config: IntegerArrayConfig) -> tuple[int, int]:
     total = config.sum_bits
     if config.multiplier == "planes":
         sites, registers, _ = match_sum_counts(config.match_sum)
-        # Accumulator and finished sum; the start value is added in a chain of its own.
-        return sites + _even(total + 1) + _even(total), registers + 2 * total + config.acc_bits
+        # Accumulator and finished sum; the start value is added in a chain of its own, but one
+        # that is the same everywhere has few bits that are not 0.
+        added = 0 if config.starts_alike else _even(total)
+        return sites + _even(total + 1) + added, registers + 2 * total + config.acc_bits
     sites, registers = product_sum_counts(config.product_sum)
     added = config.fold_beats > 1 or config.has_start
     return sites + added * _even(total + 1), registers + total
@@ -82,11 +84,11 @@ def integer_terms(config: IntegerArrayConfig) -> Terms:
         "counter": counters + places,
         "sites": sites + lut_ram(word, config.fifo_depth),
     }
-    ff: dict[str, float] = {"integer": 1}
+    ff: dict[str, float] = {}
     registers += counters + places + 4 * config.result_cycles + word
     registers += weights.latency_cycles * config.simd * config.lane_bits
     if config.multiplier == "planes":
-        registers += config.lane_bits * max(config.match_sum.delays) * config.simd
+        registers += config.lane_bits * sum(config.match_sum.delays)
     blocks = bits = 0
     if weights.depth > 1 and weights.memory == "block":
         # The first register behind the memory is in the block RAM.
@@ -97,8 +99,8 @@ def integer_terms(config: IntegerArrayConfig) -> Terms:
     elif weights.depth > 1:
         lut["rom"] = rom_luts(weights.width, weights.depth)
         registers += ceil(rom_bits(weights.width, weights.depth))
-    if config.has_start and config.start_depth > 1:
-        width = config.rows * config.sum_bits
+    if config.has_start and config.start_depth > 1 and not config.starts_alike:
+        width = config.rows * config.start_bits
         if config.start_kind == "block":
             blocks += block_rams(width, config.start_depth)
             bits += width * config.start_depth

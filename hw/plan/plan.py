@@ -238,7 +238,7 @@ def _settle(
 
 def _fmax(choice: Choice, budget: Budget) -> float:
     """Clock in MHz that the routed design is predicted to reach."""
-    pools = any(layer.pool is not None for layer in choice.layers)
+    pools = any(layer.kind == "pool" for layer in choice.layers)
     return design_fmax(choice.cost, budget, pools=pools)
 
 
@@ -282,7 +282,8 @@ def _too_large(search: Search, request: _Request) -> PlanError:
     ]
     advice = _recommend(search, request, slowest, "Take ")
     return PlanError(
-        f"'{request.name}' does not fit {request.device}: it needs {' and '.join(parts)}",
+        f"'{request.name}' does not fit {request.device}: it needs {' and '.join(parts)}; its "
+        f"weights alone are {search.weight_bits / 1e6:.3g} Mbit",
         advice or "Take a larger device, raise --share, or train a smaller network",
     )
 

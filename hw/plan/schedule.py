@@ -50,7 +50,7 @@ class Schedule:
     def input(self, beats: int) -> Times:
         """An even pace, or one after the other."""
         pace = 1.0 if self.period is None else self.period / beats
-        return np.arange(1, beats + 1) * pace
+        return np.arange(1, beats + 1, dtype=np.float64) * pace
 
     def through(self, times: Times, edge: EdgePlan, *, queued: bool = False) -> Times:
         """From a tensor's beats to those behind a queue and a converter."""
@@ -122,11 +122,11 @@ class Schedule:
         array = layer.array or layer.integer
         assert array is not None
         walk, folds = config.walk, array.neuron_folds
-        complete = times[walk.end - 1]
+        complete: Times = times[walk.end - 1]
         if self.period is None:
             ends = np.maximum.accumulate(complete)
         else:
-            done = np.cumsum(walk.service)
+            done = np.cumsum(walk.service, dtype=np.float64)
             late = _FETCH + config.read_cycles + config.kernel[1]
             arrival = complete + late - (done - walk.service)
             ends, earlier = done, -np.inf

@@ -33,7 +33,7 @@ from hw.plan.cost import RESOURCES, Cost, width_cost
 from hw.plan.edges import join
 from hw.plan.foldings import foldings
 from hw.plan.layer import LayerPlan, Segment, converter, feeders, named, segments, shape
-from hw.plan.stages import Stage
+from hw.plan.stages import Stage, WindowStage
 from hw.plan.weights import BLOCK_RAM_LUTS
 
 __all__ = ["WORTH", "Choice", "Search"]
@@ -116,6 +116,14 @@ class Search:
         best = self._tables[index].options[int(self._tables[index].cycles.argmin())]
         layers = named(best, self._groups[index]).layers
         return max(layers, key=lambda layer: layer.cycles).name
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of all weights."""
+        weighed = [stage for stage in self._stages if isinstance(stage, WindowStage)]
+        return sum(
+            stage.outputs * stage.fan_in * getattr(stage, "weight_bits", 1) for stage in weighed
+        )
 
     def limits(self) -> list[int]:
         """Cycle counts that a network could have, ascending."""

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.size import rtlil_of
 from hw.blocks.integer import IntegerArray
+from hw.flow.run import synthesise
 from hw.plan.integer import IntegerArrayConfig
 from sw.errors import PlanError
 from sw.golden import reference
@@ -205,6 +207,14 @@ def test_cycles_and_dsp_blocks():
     assert (GOOD.dsp, GOOD.repeats, GOOD.cycles_per_frame) == (24, 2, 36)
     planes = replace(GOOD, multiplier="planes", weight_bits=4)
     assert (planes.dsp, planes.repeats, planes.cycles_per_frame) == (0, 10, 180)
+
+
+@pytest.mark.parametrize("multiplier", MULTIPLIERS)
+def test_a_lane_is_a_dsp_block(multiplier, rng, tmp_path):
+    case = random_case(rng, rows=2, simd=2, low=-128, multiplier=multiplier)
+    block = IntegerArray(config=case.config, weights=case.weights)
+    made = synthesise(rtlil_of(block), family="ecp5", folder=tmp_path)
+    assert made.counts.dsp == case.config.dsp == (4 if multiplier == "dsp" else 0)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,32 @@ from numpy.typing import NDArray
 
 from hw.plan.stages import cut
 from sw.errors import PlanError
-from sw.model.ir import Conv, Graph, Head, Input, IntegerRange, Padding, TensorType
+from sw.model.ir import (
+    BIPOLAR,
+    Conv,
+    Graph,
+    Head,
+    Input,
+    IntegerRange,
+    Padding,
+    Pool,
+    TensorType,
+)
 from tests.dags import Grower
 
-__all__ = ["BinaryGrower", "bi_real", "buildable_dag", "random_inputs"]
+__all__ = [
+    "BinaryGrower",
+    "bi_real",
+    "buildable_dag",
+    "downsampled",
+    "random_inputs",
+    "two_sources",
+]
 
 AROUND = Padding(top=1, left=1, bottom=1, right=1)
+
+#: What a residual stream saturates to.
+STREAM = (-32767, 32767)
 
 #: What the stages refuse: padding as wide as the stride, and gains on odd steps.
 REFUSED = ("pools with less padding than the stride", "a DSP block multiplies 18")
@@ -76,7 +96,7 @@ def bi_real(
     def conv(source: str) -> str:
         weights, _ = grower.weights(channels, 3, 3, grower.types[source].channels)
         op = Conv(name=grower.name("conv"), source=source, weights=weights, padding=AROUND)
-        return grower.scale(grower.add(op), (-32767, 32767))
+        return grower.scale(grower.add(op), STREAM)
 
     stream = conv("input")
     for _ in range(blocks):
@@ -96,3 +116,58 @@ def finished(grower: Grower, scores: str) -> Graph:
         offset=np.zeros(size, np.float32),
     )
     return Graph(ops=(*grower.ops, head))
+
+
+def downsampled(rng: np.random.Generator) -> Graph:
+    """A residual block whose shortcut has layers of its own: sum pool, 1x1 weights of 8 bits."""
+    grower = started(
+        rng, TensorType(height=4, width=4, channels=2, range=IntegerRange(low=-127, high=127))
+    )
+    limit = 127
+
+    def wide(source: str, outputs: int, kernel: int, padding: Padding) -> str:
+        shape = outputs, kernel, kernel, grower.types[source].channels
+        weights = rng.integers(-limit, limit + 1, shape).astype(np.int8)
+        op = Conv(
+            name=grower.name("wide"),
+            source=source,
+            weights=weights,
+            weight_bits=8,
+            padding=padding,
+        )
+        return grower.scale(grower.add(op), STREAM)
+
+    stream = wide("input", 2, 3, AROUND)
+    signs = grower.threshold(stream, 0)
+    weights, _ = grower.weights(4, 3, 3, 2)
+    binary = Conv(
+        name=grower.name("conv"), source=signs, weights=weights, stride=(2, 2), padding=AROUND
+    )
+    main = grower.scale(grower.add(binary), STREAM)
+    pool = Pool(
+        name=grower.name("average"),
+        source=stream,
+        kind="sum",
+        size=(2, 2),
+        stride=(2, 2),
+        minimum=np.zeros(2, np.bool_),
+    )
+    short = wide(grower.scale(grower.add(pool), (-127, 127)), 4, 1, Padding())
+    total = grower.sum(short, main)
+    return finished(grower, grower.dense(grower.threshold(total, 0), 3))
+
+
+def two_sources(rng: np.random.Generator) -> Graph:
+    """Ternary activations, and a convolution of two earlier tensors: a Concat before it."""
+    grower = started(rng, TensorType(height=4, width=5, channels=2, range=BIPOLAR))
+
+    def ternary(source: str, outputs: int) -> str:
+        weights, _ = grower.weights(outputs, 3, 3, grower.types[source].channels)
+        op = Conv(name=grower.name("conv"), source=source, weights=weights, padding=AROUND)
+        return grower.threshold(grower.add(op), 2)
+
+    first = ternary("input", 4)
+    second = ternary(first, 2)
+    third = ternary(grower.concat(second, first), 2)
+    last = grower.concat(third, second)
+    return finished(grower, grower.dense(last, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Builder:
     def type(self) -> TensorType:
         return self.types[self.ops[-1].name]
 
-    def _name(self, kind: str) -> dict[str, str]:
+    def _name(self, kind: str) -> dict[str, Any]:
         return {"name": f"{kind}{len(self.ops)}", "source": self.ops[-1].name}
 
     def _signs(self, *shape: int) -> np.ndarray:
