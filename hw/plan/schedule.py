@@ -50,7 +50,7 @@ class Schedule:
     def input(self, beats: int) -> Times:
         """An even pace, or one after the other."""
         pace = 1.0 if self.period is None else self.period / beats
-        return np.arange(1, beats + 1) * pace
+        return np.linspace(pace, beats * pace, beats, dtype=np.float64)
 
     def through(self, times: Times, edge: EdgePlan, *, queued: bool = False) -> Times:
         """From a tensor's beats to those behind a queue and a converter."""
@@ -129,7 +129,7 @@ class Schedule:
             done = np.cumsum(walk.service)
             late = _FETCH + config.read_cycles + config.kernel[1]
             arrival = complete + late - (done - walk.service)
-            ends, earlier = done, -np.inf
+            ends, earlier = done.astype(np.float64), -np.inf
             for _ in range(2):
                 ends = done + np.maximum.accumulate(np.maximum(arrival, earlier))
                 earlier = ends[-1] - self.period

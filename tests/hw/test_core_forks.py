@@ -108,14 +108,16 @@ def test_the_least_depth_is_the_least(rng: np.random.Generator) -> None:
 
 
 def test_the_compiled_core(rng: np.random.Generator) -> None:
-    """Every tensor of the RTL, with and without pauses."""
+    """Every tensor of the RTL, with and without pauses, of either side alone too."""
     graph = residual_graph()
     model = model_of(graph)
     plan = random_plan(rng, model, most_cycles=200)
     simulator = CoreSimulator(plan, model, taps=True)
     inputs = random_inputs(rng, graph, 20)
     expected = golden.run(graph, inputs)
-    for stall in (None, Stall(i=0.5, o=0.3, seed=1), Stall(i=0.0, o=0.95, seed=2)):
+    rates = [(0.5, 0.3), (0.3, 0.5), (0.0, 0.97), (0.97, 0.0), (0.9, 0.9)]
+    stalls = [Stall(i=i, o=o, seed=seed) for seed, (i, o) in enumerate(rates)]
+    for stall in (None, *stalls):
         result = simulator.run(inputs, stall=stall)
         for name, values in result.tensors.items():
             np.testing.assert_array_equal(values, expected[name], name)
