@@ -100,8 +100,10 @@ def test_the_least_depth_is_the_least(rng: np.random.Generator) -> None:
     """With it the network goes on, however slowly; with one place less it stands still."""
     graph = bi_real(rng, height=4, width=4, channels=2, blocks=1)
     plan = random_plan(rng, model_of(graph), most_cycles=100)
-    (least,) = {edge.least for layer in plan.layers for edge in layer.edges if edge.least}
-    assert least > 1
+    (edge,) = (edge for layer in plan.layers for edge in layer.edges if edge.least)
+    assert edge.least > 1
+    # One would hold a beat, and more.
+    assert edge.converter is None
     run(graph, with_depths(plan, lambda _, least: least), rng, i_rate=0.7, o_rate=0.7)
     with pytest.raises(AssertionError, match=r"in \d+ cycles \d+ of \d+ beats"):
         run(graph, with_depths(plan, lambda _, least: least - 1), rng)
