@@ -55,8 +55,8 @@ def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
     first = group[0]
     if isinstance(first, ArrayStage | IntegerStage):
         head = isinstance(group[-1], HeadStage)
-        layers = _array_layers if isinstance(first, ArrayStage) else _integer_layers
-        for layer in layers(first):  # type: ignore[arg-type]
+        layers = _array_layers(first) if isinstance(first, ArrayStage) else _integer_layers(first)
+        for layer in layers:
             assert layer.line_buffer is not None
             # A head takes one element a cycle.
             if head and layer_takes(layer) > 1:

@@ -62,8 +62,9 @@ class EdgePlan:
         None: there is none.
     converter : WidthConfig or None
     least : int
-        Beats that the queue must hold for the network not to come to a standstill; the
-        others keep it at full speed. 0 where it would go on without.
+        Beats that the queue must hold for the network not to come to a standstill, what a
+        converter holds not counted; the others keep it at full speed. 0 where it would go on
+        without, or what it waits for is not made of the same tensor.
     """
 
     source: str

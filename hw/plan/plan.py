@@ -158,7 +158,7 @@ def make_plan(
     Raises
     ------
     PlanError
-        The network has an op without hardware, cannot fit, or cannot be so fast.
+        The hardware lacks an op as it is, or the network cannot fit, or cannot be so fast.
     """
     stages = cut(model.graph)
     head = stages[-1]

@@ -50,7 +50,7 @@ class Schedule:
     def input(self, beats: int) -> Times:
         """An even pace, or one after the other."""
         pace = 1.0 if self.period is None else self.period / beats
-        return np.arange(1, beats + 1, dtype=np.float64) * pace
+        return np.linspace(pace, beats * pace, beats, dtype=np.float64)
 
     def through(self, times: Times, edge: EdgePlan, *, queued: bool = False) -> Times:
         """From a tensor's beats to those behind a queue and a converter."""

@@ -100,22 +100,26 @@ def test_the_least_depth_is_the_least(rng: np.random.Generator) -> None:
     """With it the network goes on, however slowly; with one place less it stands still."""
     graph = bi_real(rng, height=4, width=4, channels=2, blocks=1)
     plan = random_plan(rng, model_of(graph), most_cycles=100)
-    (least,) = {edge.least for layer in plan.layers for edge in layer.edges if edge.least}
-    assert least > 1
+    (edge,) = (edge for layer in plan.layers for edge in layer.edges if edge.least)
+    assert edge.least > 1
+    # One would hold a beat, and more.
+    assert edge.converter is None
     run(graph, with_depths(plan, lambda _, least: least), rng, i_rate=0.7, o_rate=0.7)
     with pytest.raises(AssertionError, match=r"in \d+ cycles \d+ of \d+ beats"):
         run(graph, with_depths(plan, lambda _, least: least - 1), rng)
 
 
 def test_the_compiled_core(rng: np.random.Generator) -> None:
-    """Every tensor of the RTL, with and without pauses."""
+    """Every tensor of the RTL, with and without pauses, of either side alone too."""
     graph = residual_graph()
     model = model_of(graph)
     plan = random_plan(rng, model, most_cycles=200)
     simulator = CoreSimulator(plan, model, taps=True)
     inputs = random_inputs(rng, graph, 20)
     expected = golden.run(graph, inputs)
-    for stall in (None, Stall(i=0.5, o=0.3, seed=1), Stall(i=0.0, o=0.95, seed=2)):
+    rates = [(0.5, 0.3), (0.3, 0.5), (0.0, 0.97), (0.97, 0.0), (0.9, 0.9)]
+    stalls = [Stall(i=i, o=o, seed=seed) for seed, (i, o) in enumerate(rates)]
+    for stall in (None, *stalls):
         result = simulator.run(inputs, stall=stall)
         for name, values in result.tensors.items():
             np.testing.assert_array_equal(values, expected[name], name)

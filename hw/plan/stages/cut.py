@@ -40,7 +40,7 @@ def cut(graph: Graph) -> tuple[Stage, ...]:
     Raises
     ------
     PlanError
-        The hardware has no block for an op.
+        A pool is padded below or to the right by its stride or more, or a gain is too wide.
     """
     readers: dict[str, list[Computed | Joined]] = {op.name: [] for op in graph.ops}
     for op in graph.ops:
