@@ -37,16 +37,16 @@ __all__ = [
 CLOCK_SHARE = 0.85
 
 #: Period of a small design, in nanoseconds.
-BASE_NS = 4.89
+BASE_NS = 5.4625
 
 #: What a full device would add.
-FILL_NS = 3.47
+FILL_NS = 2.9104
 
 #: What a block RAM adds.
-BLOCK_RAM_NS = 0.0216
+BLOCK_RAM_NS = 0.0165
 
 #: What a pool adds.
-POOL_NS = 1.97
+POOL_NS = 1.6381
 
 
 def clock_terms(used: Cost, budget: Budget, *, pools: bool) -> tuple[float, float, float, float]:
