@@ -24,7 +24,9 @@ def test_the_table_is_the_baselines():
         tuple(round(entry["result"][key]) for key in ("comb", "ff", "dp16kd", "fmax_mhz"))
         for entry in baseline
     }
-    rows = re.findall(r"^\| .+ \| ([\d,]+) \| ([\d,]+) \| (\d+) \| (\d+) \|$", TEXT, re.MULTILINE)
+    # Five columns: those of six are of synthesis alone.
+    number = r" ([\d,]+) \|"
+    rows = re.findall(rf"^\| [^|]+ \|{4 * number}$", TEXT, re.MULTILINE)
     assert len(rows) >= 10
     for row in rows:
         assert tuple(int(cell.replace(",", "")) for cell in row) in known, row
