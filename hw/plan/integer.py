@@ -40,9 +40,9 @@ from functools import cache
 from typing import Literal
 
 from hw.plan.array import FIFO_LATENCY
+from hw.plan.channels import rom_kind
 from hw.plan.match_sum import MatchSumConfig, require_positive
 from hw.plan.product_sum import ProductSumConfig
-from hw.plan.scale import rom_kind
 from hw.plan.weights import WeightConfig, weight_memory
 from sw.errors import PlanError
 

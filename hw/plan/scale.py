@@ -25,130 +25,47 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hw.plan.channels import ChannelConfig, rom_kind
 from hw.plan.line_buffer import at_least
-from hw.plan.memory import rom_luts
 from sw.errors import PlanError
 
-__all__ = ["DSP_BITS", "Encoding", "ScaleConfig", "ScaleNumbers", "rom_kind", "scale_numbers"]
-
-#: What a lane of a stream is: an unsigned match count, a two's complement accumulator, or
-#: an unsigned code of a tensor's range.
-Encoding = Literal["matches", "signed", "code"]
+__all__ = ["DSP_BITS", "ScaleConfig", "ScaleNumbers", "scale_numbers"]
 
 #: Signed bits of either operand of a DSP block.
 DSP_BITS = 18
 
-#: LUT sites for which a block RAM of 36 bits is taken, see `hw.plan.line_buffer.lut_or_block`.
-_BLOCK_RAM_SITES = 160
-
-
-def rom_kind(depth: int) -> Literal["lut", "block"]:
-    """What a memory of constants of that depth is best made of."""
-    return "lut" if rom_luts(36, depth) <= _BLOCK_RAM_SITES else "block"
-
 
 @dataclass(frozen=True, kw_only=True)
-class ScaleConfig:
+class ScaleConfig(ChannelConfig):
     """Per channel a product, a sum, a shift and saturation: ``lanes`` channels a beat.
 
     Parameters
     ----------
-    channels : channels of the map
-    lanes : channels of a beat; must divide ``channels``
-    source_bits : bits of a lane of the source
-    encoding : "matches", "signed" or "code", see `Encoding`
     gain_bits : signed bits of a gain, 18 at most
     shift : bits that the sum is shifted by
-    levels : greatest code that leaves
-    y_classes, x_classes : border class of each row and column of the map; the class of a
-        pixel is ``y_class * (max(x_classes) + 1) + x_class``
-    memory : "lut" or "block", what gains and offsets are kept in; None: `rom_kind` says
 
-    Raises
-    ------
-    PlanError
-        If a value is out of range, or the lanes do not divide the channels.
+    The others are those of `ChannelConfig`, as are the errors.
     """
 
-    channels: int
-    lanes: int
-    source_bits: int
-    encoding: Encoding
+    what = "scale"
+
     gain_bits: int
     shift: int
-    levels: int
-    y_classes: tuple[int, ...]
-    x_classes: tuple[int, ...]
-    memory: Literal["lut", "block"] | None = None
 
     def __post_init__(self) -> None:
-        at_least(
-            "scale", 1, channels=self.channels, lanes=self.lanes, source_bits=self.source_bits,
-            gain_bits=self.gain_bits, levels=self.levels,
-            rows=len(self.y_classes), columns=len(self.x_classes),
-        )  # fmt: skip
-        at_least("scale", 0, shift=self.shift, class_of_a_row=min(self.y_classes),
-                 class_of_a_column=min(self.x_classes))  # fmt: skip
-        if self.encoding not in ("matches", "signed", "code"):
-            raise PlanError(
-                f"scale: encoding is {self.encoding!r}, must be 'matches', 'signed' or 'code'",
-                "Choose what the source's lanes are",
-            )
+        super().__post_init__()
+        at_least(self.what, 1, gain_bits=self.gain_bits)
+        at_least(self.what, 0, shift=self.shift)
         if self.gain_bits > DSP_BITS:
             raise PlanError(
                 f"scale: gains have {self.gain_bits} bits, a DSP block multiplies {DSP_BITS}",
                 "Use a smaller shift, and gains as much smaller",
             )
-        if self.memory not in (None, "lut", "block"):
-            raise PlanError(
-                f"scale: memory is {self.memory!r}, must be 'lut' or 'block'",
-                "Choose one of the two, or None",
-            )
-        if self.channels % self.lanes:
-            raise PlanError(
-                f"scale: lanes is {self.lanes}, must divide the {self.channels} channels",
-                "Choose a divisor of the channels",
-            )
-
-    @property
-    def signed(self) -> bool:
-        """Whether lanes of the source are two's complement."""
-        return self.encoding == "signed"
-
-    @property
-    def out_bits(self) -> int:
-        """Bits of a code that leaves."""
-        return self.levels.bit_length()
-
-    @property
-    def folds(self) -> int:
-        """Beats of a pixel."""
-        return self.channels // self.lanes
-
-    @property
-    def classes(self) -> int:
-        """Number of border classes."""
-        return (max(self.y_classes) + 1) * (max(self.x_classes) + 1)
-
-    @property
-    def depth(self) -> int:
-        """Words of offsets; of gains there are `folds`."""
-        return self.classes * self.folds
-
-    @property
-    def kind(self) -> Literal["lut", "block"]:
-        """What offsets are kept in."""
-        return self.memory or rom_kind(self.depth)
 
     @property
     def gain_kind(self) -> Literal["lut", "block"]:
         """What gains are kept in, which are fewer where there are border classes."""
         return self.memory or rom_kind(self.folds)
-
-    @property
-    def read_cycles(self) -> int:
-        """From a beat to its gains and offsets: block RAM has two registers."""
-        return 2 if self.depth > 1 and self.kind == "block" else 1
 
     @property
     def gain_cycles(self) -> int:
@@ -192,10 +109,6 @@ class ScaleConfig:
         """Signed bits of product and offset together."""
         limit = max(abs(limit) for limit in self.offset_limits) + self.product_limit
         return limit.bit_length() + 1
-
-    @property
-    def cycles_per_frame(self) -> int:
-        return len(self.y_classes) * len(self.x_classes) * self.folds
 
     @property
     def latency_cycles(self) -> int:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.plan.scale import Encoding
+from hw.plan.channels import Encoding
 
 __all__ = [
     "AddStage",

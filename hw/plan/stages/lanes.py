@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.plan.scale import Encoding
+from hw.plan.channels import Encoding
 from sw.model.ir import Conv, Dense, Graph, TensorType
 
 __all__ = ["Lanes", "border_sums", "lanes_of"]

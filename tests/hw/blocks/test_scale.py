@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from hw.blocks.scale import Scale
-from hw.plan.scale import ScaleConfig, rom_kind, scale_numbers
+from hw.plan.channels import rom_kind
+from hw.plan.scale import ScaleConfig, scale_numbers
 from sw.errors import PlanError
 from sw.golden import reference
 from sw.model.ir import Scale as Op
