@@ -28,9 +28,12 @@ from hw.flow.toolchain import Tool, find_yosys
 from sw.cli import step
 from sw.errors import MissingToolError, ToolError
 
+from .split import split_functions
+
 __all__ = ["Serial", "Streams", "TapPorts", "compile_rtl", "compile_script", "share"]
 
 _HARNESS = Path(__file__).with_name("harness.cpp")
+_SPLIT = Path(__file__).with_name("split.py")
 _FLAGS = ("-std=c++17", "-march=native", "-fPIC", "-shared", "-w")
 _SCRIPT = "read_rtlil design.il\nhierarchy -top top\nproc\nflatten\nopt_expr\nopt_clean\n"
 _WRITE = "write_cxxrtl -g0 design.cc\n"
@@ -137,6 +140,7 @@ def compile_script(
         *(part for item in files.items() for part in item),
         glue,
         _HARNESS.read_text(),
+        _SPLIT.read_text(),
         yosys.identity,
         *compiler,
         *_FLAGS,
@@ -160,8 +164,11 @@ def _build(folder: Path, yosys: Tool, compiler: tuple[str, ...], name: str) -> N
     shutil.copy(_HARNESS, folder / "harness.cpp")
     with step(f"Translating {name} to C++"):
         yosys.run(["-q", "-s", "script.ys"], cwd=folder, log=folder / "yosys.log")
+    design = folder / "design.cc"
+    source = design.read_text()
+    design.write_text(split_functions(source))
     options = [f"-I{path}" for path in (folder, share(yosys) / _RUNTIME)]
-    if "converged = false" in (folder / "design.cc").read_text():
+    if "converged = false" in source:
         options.append("-DFEEDBACK")
     command = [*compiler, *_FLAGS, *options, "harness.cpp", "-o", "design.so"]
     with step(f"Compiling {name}"):
