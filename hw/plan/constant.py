@@ -21,6 +21,10 @@ only the XORs of a popcount; what saves most is that outputs share sums:
    ``6 * 2**(d - 1) - 1`` lanes. A tree joins neighbouring lanes first, and chains are made
    of adders of neighbouring lanes, so that all groups may lie one beside the other with
    their lanes in the same order.
+5. Many lanes are dealt to *blocks*, each with steps 1 to 4 of its own, and an output's sum
+   is handed from block to block, each adding its share. That takes more sites, since fewer
+   lanes share a class, but a lane's wires end within its block: whole, 64 outputs of 576
+   lanes take 12,500 sites and cannot be routed on an LFE5U-85F.
 
 Numbers are unsigned. A subtraction adds the complement, ``2**width - 1 - number``; so a
 number is its form plus an offset that is known, and nothing is ever negative. Each
@@ -41,10 +45,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from hw.plan.adders import Adder, Lane, Operand, Output, Pair, SumPlan
 
-__all__ = ["estimated_sites", "group_hops", "group_sizes", "plan_sums", "sum_cycles"]
+__all__ = ["group_hops", "group_sizes", "lane_blocks", "plan_sums", "sum_cycles"]
 
 #: Outputs that share sums, at most.
 _LARGEST_GROUP = 7
+
+#: Lanes of a block, about.
+_BLOCK_LANES = 96
 
 #: Sites, about, that read lanes in the same cycle; the next ones read them a cycle later,
 #: so that a lane's wires stay short in a large layer.
@@ -108,15 +115,21 @@ def _estimate(size: int, lanes: int) -> float:
     return (counting + _group_sites(size, np.log2(1 + each))) / size
 
 
-def estimated_sites(outputs: int, lanes: int) -> float:
-    """Sites for random weights of binary lanes, without ends of chains; within about 3 %."""
-    return sum(size * _estimate(size, lanes) for size in group_sizes(outputs, lanes))
+def lane_blocks(lanes: int) -> list[range]:
+    """The lanes of each block, see step 5 above: as equal as may be."""
+    count = max(1, round(lanes / _BLOCK_LANES))
+    return [range(lanes * n // count, lanes * (n + 1) // count) for n in range(count)]
+
+
+def _largest_block(lanes: int) -> int:
+    return max(map(len, lane_blocks(lanes)))
 
 
 @functools.cache
 def group_sizes(outputs: int, lanes: int) -> tuple[int, ...]:
-    """How many outputs share sums: groups as equal as may be."""
-    best = min(range(1, min(outputs, _LARGEST_GROUP) + 1), key=lambda b: _estimate(b, lanes))
+    """How many outputs of so many lanes share sums: groups as equal as may be."""
+    block = _largest_block(lanes)
+    best = min(range(1, min(outputs, _LARGEST_GROUP) + 1), key=lambda b: _estimate(b, block))
     groups = -(-outputs // best)
     return tuple(outputs // groups + (g < outputs % groups) for g in range(groups))
 
@@ -127,14 +140,17 @@ def sum_cycles(outputs: int, lanes: int, lane_bits: int) -> int:
 
     At least two, the time that the thresholds of a border class take.
     """
-    counting = (lanes - 1).bit_length() if lane_bits > 1 else _levels(lanes)
+    block = _largest_block(lanes)
+    counting = (block - 1).bit_length() if lane_bits > 1 else _levels(block)
     sizes = group_sizes(outputs, lanes)
-    return max(2, counting + max(map(_group_levels, sizes))) + group_hops(sizes, lanes)[-1]
+    summing = counting + max(map(_group_levels, sizes)) + len(lane_blocks(lanes)) - 1
+    return max(2, summing) + group_hops(sizes, lanes)[-1]
 
 
 def group_hops(sizes: Sequence[int], lanes: int) -> list[int]:
     """Cycles that each group works behind the first."""
-    groups = max(1, int(_SITES_PER_HOP / max(1.0, sizes[0] * _estimate(sizes[0], lanes))))
+    sites = sizes[0] * _estimate(sizes[0], _largest_block(lanes))
+    groups = max(1, int(_SITES_PER_HOP / max(1.0, sites)))
     return [number // groups for number in range(len(sizes))]
 
 
@@ -161,8 +177,12 @@ def plan_sums(
     latest: dict[Adder, int] = {}
     for size, hop in zip(sizes, hops, strict=True):
         rows = signs[len(outputs) : len(outputs) + size]
-        group = _Group(lane_bits=lane_bits)
-        for row, item in zip(rows, group.build(rows), strict=True):
+        items: list[_Item] = []
+        for block in lane_blocks(signs.shape[1]):
+            group = _Group(lane_bits=lane_bits)
+            items = group.build(rows[:, block], first=block.start, before=items)
+            groups.append(group.adders)
+        for row, item in zip(rows, items, strict=True):
             adder = item.source
             assert isinstance(adder, Adder)
             # matches = form + base, and number = +-form + adder.offset.
@@ -170,7 +190,6 @@ def plan_sums(
             offset = adder.offset + base if item.negative else adder.offset - base
             outputs.append(Output(adder, item.negative, offset))
             latest[adder] = hop
-        groups.append(group.adders)
     cycles = _schedule([adder for group in groups for adder in group], latest)
     assert not of_all or cycles <= sum_cycles(*signs.shape, lane_bits)
     return SumPlan(groups, outputs, cycles)
@@ -224,10 +243,15 @@ class _Group:
         self.lane_bits = lane_bits
         self.adders: list[Adder] = []
 
-    def build(self, signs: NDArray[np.bool_]) -> list[_Item]:
-        """Sums of the outputs with the weights ``signs`` (b, lanes)."""
+    def build(
+        self, signs: NDArray[np.bool_], *, first: int, before: Sequence[_Item]
+    ) -> list[_Item]:
+        """Sums of the outputs with the weights ``signs`` (b, lanes of a block).
+
+        ``first`` is the index of the first lane, ``before`` the sums of the blocks before.
+        """
         classes: dict[_Pattern, _Lanes] = {}
-        for index, column in enumerate(signs.T):
+        for index, column in enumerate(signs.T, first):
             pattern = tuple(bool(sign == column[0]) for sign in column)
             item = _Item(Lane(index, False, self.lane_bits), not column[0])
             classes.setdefault(pattern, []).append(item)
@@ -235,6 +259,8 @@ class _Group:
             found = [self._count(classes[(True,)])]
         else:
             found = self._split(len(signs), classes, self._count_both)
+        if before:
+            return [self._add(sums, item) for sums, item in zip(before, found, strict=True)]
         return [self._registered(item) for item in found]
 
     def _split(

@@ -47,6 +47,8 @@ SHAPES = [
     dict(rows=3, simd=5, lane_bits=3, levels=0),
     dict(rows=13, simd=64, rows_per_hop=1),
     dict(rows=16, simd=100),
+    dict(rows=6, simd=300),
+    dict(rows=3, simd=160, lane_bits=2, levels=2),
     dict(rows=6, simd=7, columns=2, **BORDER),
     dict(rows=2, simd=4, columns=4, levels=2, **BORDER),
     dict(rows=5, simd=8, columns=3, width=3, levels=0),
@@ -102,13 +104,14 @@ def test_random_shapes(trial, rng):
 
 def test_chains_read_neighbouring_lanes(rng):
     """Of the adders that most lanes enter, each chain has those of a part of the lanes."""
-    (group,) = plan_sums(rng.random((4, 400)) < 0.5).groups
+    lanes = 140
+    (group,) = plan_sums(rng.random((4, lanes)) < 0.5).groups
     reading = [adder for adder in group if adder.level == 1 and adder.right is not None]
     cycle, _ = Counter(adder.cycle for adder in reading).most_common(1)[0]
     made = chains([adder for adder in group if adder.cycle == cycle])
     assert len(made) > 2
     for chain in made:
-        assert chain[-1].position - chain[0].position < 2 * 400 / len(made)
+        assert chain[-1].position - chain[0].position < 2 * lanes / len(made)
 
 
 @pytest.mark.parametrize("same", [True, False])
