@@ -105,7 +105,7 @@ def test_random_shapes(trial, rng):
 def test_chains_read_neighbouring_lanes(rng):
     """Of the adders that most lanes enter, each chain has those of a part of the lanes."""
     lanes = 140
-    (group,) = plan_sums(rng.random((4, lanes)) < 0.5).groups
+    (group,) = plan_sums(rng.random((2, lanes)) < 0.5).groups
     reading = [adder for adder in group if adder.level == 1 and adder.right is not None]
     cycle, _ = Counter(adder.cycle for adder in reading).most_common(1)[0]
     made = chains([adder for adder in group if adder.cycle == cycle])
