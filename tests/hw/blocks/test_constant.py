@@ -102,16 +102,16 @@ def test_random_shapes(trial, rng):
     run(case, rng, i_rate=0.7, o_rate=0.7)
 
 
-def test_chains_read_neighbouring_lanes(rng):
+def test_chains_read_neighbouring_lanes(rng, monkeypatch):
     """Of the adders that most lanes enter, each chain has those of a part of the lanes."""
-    lanes = 140
-    (group,) = plan_sums(rng.random((2, lanes)) < 0.5).groups
+    monkeypatch.setattr(constant, "_BLOCK_LANES", 400)
+    (group,) = plan_sums(rng.random((4, 400)) < 0.5, sizes=(4,)).groups
     reading = [adder for adder in group if adder.level == 1 and adder.right is not None]
     cycle, _ = Counter(adder.cycle for adder in reading).most_common(1)[0]
     made = chains([adder for adder in group if adder.cycle == cycle])
     assert len(made) > 2
     for chain in made:
-        assert chain[-1].position - chain[0].position < 2 * lanes / len(made)
+        assert chain[-1].position - chain[0].position < 2 * 400 / len(made)
 
 
 @pytest.mark.parametrize("same", [True, False])
