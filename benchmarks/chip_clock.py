@@ -37,6 +37,7 @@ from benchmarks.throughput import EXAMPLES
 from hw.options import planned
 from hw.plan.clock import BASE_NS, BLOCK_RAM_NS, FILL_NS, POOL_NS, clock_terms
 from hw.plan.cost import Cost
+from hw.plan.plan import largest_memory
 from hw.plan.stages import PoolStage, cut
 from sw import cli
 from sw.errors import UserError
@@ -120,6 +121,7 @@ def measure(chip: Chip) -> dict[str, Any]:
         "clock_mhz": made.plan.clock_mhz,
         "device_lut": made.board.budget.lut,
         "predicted": summary["predicted"],
+        "largest_memory": largest_memory(made.plan.layers),
         "foldings": [
             {key: layer[key] for key in ("rows", "simd", "columns", "weight_memory")}
             for layer in summary["layers"]
@@ -209,7 +211,9 @@ def _routed(part: Part | Chip, figures: dict[str, Any]) -> Routed:
     return Routed(
         name=part.name,
         lut=used.lut,
-        terms=clock_terms(used, budget, pools=has_pools(part.model)),
+        terms=clock_terms(
+            used, budget, memory=figures["largest_memory"], pools=has_pools(part.model)
+        ),
         fmax_mhz=figures["fmax_mhz"],
     )
 

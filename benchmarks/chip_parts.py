@@ -29,7 +29,7 @@ from hw.blocks.threshold import StartValues, ThresholdUnit
 from hw.options import Planned, planned
 from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.cost import Budget
-from hw.plan.plan import make_plan
+from hw.plan.plan import largest_memory, make_plan
 from sim.core import CoreSimulator
 from sw import cli, golden
 from sw.errors import PlanError, ToolError
@@ -208,6 +208,7 @@ def measure_network(name: str, arguments: Sequence[str]) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "clock_mhz": made.plan.clock_mhz,
         "predicted": made.plan.summary()["predicted"],
+        "largest_memory": largest_memory(made.plan.layers),
         "gap": made.plan.gap,
         "weight_packing": made.plan.weights.summary()["weights_packed"],
         "limited_by": made.plan.limited_by,

@@ -5,18 +5,19 @@ slowest route longer shows in the slowest paths of whole chips:
 
 1. *Fill*: in a full device neighbours are joined by detours, since others have taken the
    short ways. It grows with the part of the LUTs or flip-flops in use, the greater of both.
-2. *Block RAMs* stand in a few columns. A memory of many reaches across the device, and so
-   do the routes from its blocks to one array.
+2. *Block RAMs* stand in a few columns. A weight memory of many reaches across the device,
+   and so do the routes from its blocks to the rows that share it.
 3. *Pools* hand on in the same cycle that what follows them takes no more. The slowest path
    is then one through a pool, from a converter or line buffer to a memory's address.
 
 So
 
-    period = BASE_NS + FILL_NS * fill + BLOCK_RAM_NS * block RAMs + (POOL_NS with a pool)
+    period = BASE_NS + FILL_NS * fill + BLOCK_RAM_NS * memory + (POOL_NS with a pool)
 
-for whole designs, link and pins included, on an ECP5 of speed grade 6. The constants are
-fitted by ``python -m benchmarks.chip_clock --fit`` to chips that were placed and routed; the
-same command shows how far off the model is for chips that were left out of the fit.
+with the block RAMs of the largest weight memory, for whole designs, link and pins included,
+on an ECP5 of speed grade 6. The constants are fitted by ``python -m benchmarks.chip_clock
+--fit`` to chips that were placed and routed; the same command shows how far off the model is
+for chips that were left out of the fit.
 """
 
 from __future__ import annotations
@@ -37,19 +38,21 @@ __all__ = [
 CLOCK_SHARE = 0.85
 
 #: Period of a small design, in nanoseconds.
-BASE_NS = 5.4625
+BASE_NS = 5.5273
 
 #: What a full device would add.
-FILL_NS = 2.9104
+FILL_NS = 2.7714
 
-#: What a block RAM adds.
-BLOCK_RAM_NS = 0.0165
+#: What a block RAM of the largest weight memory adds.
+BLOCK_RAM_NS = 0.087
 
 #: What a pool adds.
-POOL_NS = 1.6381
+POOL_NS = 1.6113
 
 
-def clock_terms(used: Cost, budget: Budget, *, pools: bool) -> tuple[float, float, float, float]:
+def clock_terms(
+    used: Cost, budget: Budget, *, memory: int, pools: bool
+) -> tuple[float, float, float, float]:
     """What `BASE_NS`, `FILL_NS`, `BLOCK_RAM_NS` and `POOL_NS` are multiplied with.
 
     Parameters
@@ -58,15 +61,17 @@ def clock_terms(used: Cost, budget: Budget, *, pools: bool) -> tuple[float, floa
         Of the whole design, the link included.
     budget : Budget
         Of the device.
+    memory : int
+        Block RAMs of the largest weight memory.
     pools : bool
         Whether there is a pool.
     """
     fill = max(used.lut / budget.lut, used.ff / budget.ff)
-    return 1.0, fill, float(used.bram), float(pools)
+    return 1.0, fill, float(memory), float(pools)
 
 
-def design_fmax(used: Cost, budget: Budget, *, pools: bool) -> float:
+def design_fmax(used: Cost, budget: Budget, *, memory: int, pools: bool) -> float:
     """Fmax in MHz of a design on a device; see `clock_terms`."""
     constants = (BASE_NS, FILL_NS, BLOCK_RAM_NS, POOL_NS)
-    terms = clock_terms(used, budget, pools=pools)
+    terms = clock_terms(used, budget, memory=memory, pools=pools)
     return 1e3 / sum(c * t for c, t in zip(constants, terms, strict=True))

@@ -31,7 +31,7 @@ WIDEST_BEAT = 512
 MOST_COLUMNS = 8
 
 #: Most weights of a layer that are made logic; more have not been routed.
-MOST_LOGIC = 8_192
+MOST_LOGIC = 36_864
 
 #: Most multipliers side by side of weights of several bits.
 MOST_MULTIPLIERS = 1_024

@@ -154,6 +154,12 @@ class LayerPlan:
             least=least_block_rams(array.rows * array.simd * wide, array.weights.depth),
         )
 
+    @property
+    def memory_bram(self) -> int:
+        """Block RAMs of one weight memory: of an array's rows that share one."""
+        array = self.array or self.integer
+        return array.weights.block_rams if array is not None else 0
+
     def summary(self) -> dict[str, Any]:
         """What `hw.plan --json` prints of a layer."""
         summary: dict[str, Any] = {"name": self.name, "tensor": self.tensor, "kind": self.kind}

@@ -23,7 +23,7 @@ from hw.plan.weights import Packing
 from sw.errors import PlanError
 from sw.model.model import Model
 
-__all__ = ["Candidate", "Clock", "LayerPlan", "Plan", "make_plan"]
+__all__ = ["Candidate", "Clock", "LayerPlan", "Plan", "largest_memory", "make_plan"]
 
 #: A clock in MHz, or a function that gives the fastest one there is up to a limit.
 Clock = float | Callable[[float], float]
@@ -165,7 +165,7 @@ def make_plan(
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
     search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
-    fastest = CLOCK_SHARE * design_fmax(Cost(), budget, pools=False)
+    fastest = CLOCK_SHARE * design_fmax(Cost(), budget, memory=0, pools=False)
     request = _Request(
         name=model.name,
         board=board,
@@ -238,8 +238,17 @@ def _settle(
 
 def _fmax(choice: Choice, budget: Budget) -> float:
     """Clock in MHz that the routed design is predicted to reach."""
-    pools = any(layer.kind == "pool" for layer in choice.layers)
-    return design_fmax(choice.cost, budget, pools=pools)
+    return design_fmax(
+        choice.cost,
+        budget,
+        memory=largest_memory(choice.layers),
+        pools=any(layer.kind == "pool" for layer in choice.layers),
+    )
+
+
+def largest_memory(layers: Sequence[LayerPlan]) -> int:
+    """Block RAMs of the largest weight memory."""
+    return max(layer.memory_bram for layer in layers)
 
 
 def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:

@@ -64,12 +64,12 @@ def test_the_tables_of_the_docs_are_the_baselines() -> None:
         assert table in docs
 
 
-def test_the_default_flags_win() -> None:
-    """No other set makes a netlist smaller by more than a part in fifty."""
+def test_no_other_flags_win() -> None:
+    """Of no design another netlist is smaller and as fast, but for a part in a hundred."""
     assert flags.FLAGS[0] == ecp5.SYNTHESIS_FLAGS
     found = json.loads(flags.RESULTS.read_text(encoding="utf-8"))
     for name, entry in found.items():
-        if name.startswith("synthesis-"):
-            netlists = entry["figures"]
-            default = netlists[ecp5.SYNTHESIS_FLAGS]["lut"]
-            assert min(run["lut"] for run in netlists.values()) >= 0.98 * default, name
+        if name.startswith("routing-"):
+            default, other = entry["figures"].values()
+            smaller = other["lut"] < 0.99 * default["lut"]
+            assert not (smaller and other["fmax_mhz"] > 0.99 * default["fmax_mhz"]), name
