@@ -13,12 +13,16 @@ from hw.link.cobs import CobsDecoder, CobsEncoder, Token
 from hw.link.crc import CrcAppender, CrcChecker
 from hw.link.discard import Discarder
 from hw.link.packets import Dispatcher, Responder, score_layout
-from hw.link.register import StreamBuffer, StreamRegister
+from hw.link.register import StreamBuffer, StreamRegister, StreamRelay
 from hw.plan.link import LinkConfig
 from hw.plan.stream import WidthConfig
 from sw.protocol import Identity
 
 __all__ = ["Endpoint"]
+
+#: Bits of a beat beyond which its way to the core is cut in steps. Such beats come every eighth
+#: cycle at most, since a byte comes every cycle.
+_WIDE = 64
 
 
 class Endpoint(wiring.Component):
@@ -125,7 +129,9 @@ class Endpoint(wiring.Component):
         """From the frame buffer's bytes to the core's beats, cut off from its ready."""
         config = self._config
         m.submodules.unpacker = unpacker = Unpacker(config=config, beat_lanes=self._lanes)
-        m.submodules.front = front = StreamBuffer(self._lanes * config.code_bits)
+        beat_bits = self._lanes * config.code_bits
+        register = StreamRelay if beat_bits > _WIDE else StreamBuffer
+        m.submodules.front = front = register(beat_bits)
         connect(m, buffer.o_stream, unpacker.i_stream)
         beats = unpacker.o_stream
         if unpacker.lanes != self._lanes:

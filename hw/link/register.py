@@ -6,7 +6,7 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["StreamBuffer", "StreamRegister"]
+__all__ = ["StreamBuffer", "StreamRegister", "StreamRelay"]
 
 
 class _Through(wiring.Component):
@@ -84,4 +84,39 @@ class StreamBuffer(_Through):
             m.d.sync += waits.eq(1)
         with m.If(i_stream.ready):
             m.d.sync += spare.eq(i_stream.payload)
+        return m
+
+
+class StreamRelay(_Through):
+    """Two places one behind the other, each filled only while it is empty.
+
+    Latency 2 cycles, a beat every 2 cycles. Every path is cut, and no signal reaches all of
+    the payload twice, so that wide beats cross a full device in steps: with a `StreamBuffer`
+    of 112 bits two of six placements of TFC on a 25F spent 11 ns on the way from its control
+    to its payload. A reset empties it; the payloads have none.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Of the payload.
+
+    Members
+    -------
+    i_stream : In(stream.Signature(shape))
+    o_stream : Out(stream.Signature(shape))
+    """
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        source = self.i_stream
+        for place in range(2):
+            payload = Signal(self._shape, name=f"payload_{place}", reset_less=True)
+            next_one = stream.Signature(self._shape).create(path=(f"place_{place}",))
+            m.d.comb += [source.ready.eq(~next_one.valid), next_one.payload.eq(payload)]
+            with m.If(~next_one.valid):
+                m.d.sync += [next_one.valid.eq(source.valid), payload.eq(source.payload)]
+            with m.Elif(next_one.ready):
+                m.d.sync += next_one.valid.eq(0)
+            source = next_one
+        wiring.connect(m, source, wiring.flipped(self.o_stream))
         return m

@@ -38,16 +38,16 @@ __all__ = [
 CLOCK_SHARE = 0.85
 
 #: Period of a small design, in nanoseconds.
-BASE_NS = 5.5273
+BASE_NS = 5.5736
 
 #: What a full device would add.
-FILL_NS = 2.7714
+FILL_NS = 3.1946
 
 #: What a block RAM of the largest weight memory adds.
-BLOCK_RAM_NS = 0.087
+BLOCK_RAM_NS = 0.0838
 
 #: What a pool adds.
-POOL_NS = 1.6113
+POOL_NS = 1.4854
 
 
 def clock_terms(
