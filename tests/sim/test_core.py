@@ -19,7 +19,9 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def plan_for(model: Model, fps: float | None = None) -> Plan:
-    options = argparse.Namespace(board="ulx3s", size="85F", clock=None, fps=fps, share=None)
+    options = argparse.Namespace(
+        board="ulx3s", size="85F", clock=None, fps=fps, share=None, objectness=None
+    )
     return planned(options, model).plan
 
 
