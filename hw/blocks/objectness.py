@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from amaranth.hdl import Const, Elaboratable, Module, Signal, signed, unsigned
+from amaranth.hdl import Elaboratable, Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
@@ -29,7 +29,10 @@ class Objectness(wiring.Component):
 
     1. The last of a box's `BOX_CHANNELS` scores is its objectness s; of box b of the frame
        ``object`` is ``s >= levels[b % n]``. Of the others it is 0.
-    2. The level of the next box is fetched behind the objectness of this one, and has the
+    2. With h = ``2**(score_bits - 1)``, s is in -h .. h - 1 and the level in -h .. h, so that
+       ``s - level`` is in -2h .. 2h - 1: ``score_bits + 1`` signed bits, of which the highest
+       says that the level was not reached. What is kept is ``-level``.
+    3. The level of the next box is fetched behind the objectness of this one, and has the
        four scores that come between to arrive. So a score waits for nothing but one register.
 
     Parameters
@@ -77,15 +80,16 @@ class Objectness(wiring.Component):
             accept.eq(self.i_stream.valid & enable),
         ]
         nest(m, accept, channel, turn)
-        memory = Rom(kind=config.kind, cycles=config.read_cycles, enable=Const(1, 1))
+        memory = Rom(kind=config.kind, cycles=config.read_cycles, enable=enable)
         mask = (1 << config.level_bits) - 1
-        words = [int(level) & mask for level in self._levels]
-        level = memory.read(m, "levels", words, config.level_bits, turn.value).as_signed()
+        words = [-int(level) & mask for level in self._levels]
+        kept = memory.read(m, "levels", words, config.level_bits, turn.value).as_signed()
+        above = (source.data + kept)[: config.level_bits]
         with m.If(enable):
             m.d.sync += [
                 self.o_stream.valid.eq(self.i_stream.valid),
                 result.data.eq(source.data),
                 result.last.eq(source.last),
-                result.object.eq(channel.last & (source.data >= level)),
+                result.object.eq(channel.last & ~above[-1]),
             ]
         return m

@@ -50,7 +50,7 @@ LUT: dict[str, float] = {
     "threshold": 8.0,
     "axis": 45.0,
     "border": 34.4,
-    "objectness": 3.0,
+    "objectness": 8.0,
 }
 
 #: Flip-flops of each of a term; of "registers" one.
@@ -235,12 +235,14 @@ def window_pool_terms(config: WindowPoolConfig) -> Terms:
 def objectness_terms(config: ObjectnessConfig) -> Terms:
     """Objectness: levels, a comparison, a score's register, which score of a box it is."""
     turn, channel = _bits(config.levels), _bits(BOX_CHANNELS)
+    # A long counter is a carry chain, and whether it has come to its end takes LUTs.
+    count = turn if turn <= 6 else _chain(turn) + ceil(turn / 3)
     return _together(
         [
             Terms(
                 lut={
                     "objectness": 1,
-                    "sites": _chain(config.level_bits) + turn + channel,
+                    "sites": _chain(config.level_bits) + count + channel,
                 },
                 ff={"objectness": 1, "registers": config.score_bits + turn + channel},
             ),

@@ -121,7 +121,10 @@ class ObjectnessConfig:
 
     @property
     def level_bits(self) -> int:
-        """Signed bits of a level, of which one more than the greatest score is never reached."""
+        """Signed bits of a level, and of a score less a level.
+
+        A level that no score reaches is one more than the greatest score.
+        """
         return self.score_bits + 1
 
     @property
