@@ -1,4 +1,4 @@
-"""Area and clock of the blocks on streams: scale, thresholds, pools, FIFO and joins.
+"""Area and clock of the blocks on streams: scale, thresholds, pools, FIFO, joins, objectness.
 
 ``python -m benchmarks.size_cases_join`` measures each as `benchmarks.size` does and prints a
 table; ``--update`` writes ``tests/baselines/size_join.json``, after each case, to which
@@ -20,10 +20,12 @@ from benchmarks.size import figures, table
 from benchmarks.size_cases import Case
 from hw.blocks.fifo import StreamFifo
 from hw.blocks.join import Add, Concat
+from hw.blocks.objectness import Objectness
 from hw.blocks.scale import Scale
 from hw.blocks.stream_threshold import StreamThreshold
 from hw.blocks.window_pool import WindowPool
 from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
+from hw.plan.objectness import ObjectnessConfig
 from hw.plan.pool import WindowPoolConfig
 from hw.plan.scale import ScaleConfig
 from hw.plan.stream_threshold import StreamThresholdConfig
@@ -59,10 +61,16 @@ def _threshold(config: StreamThresholdConfig, rng: np.random.Generator) -> Strea
     return StreamThreshold(config=config, levels=levels, inverted=inverted)
 
 
+def _objectness(config: ObjectnessConfig, rng: np.random.Generator) -> Objectness:
+    low, high = config.level_limits
+    return Objectness(config=config, levels=rng.integers(low // 4, high // 4, config.levels))
+
+
 _BUILD: dict[type, Callable[[Any, np.random.Generator], wiring.Component]] = {
     AddConfig: lambda config, _: Add(config=config),
     ConcatConfig: lambda config, _: Concat(config=config),
     FifoConfig: lambda config, _: StreamFifo(config=config),
+    ObjectnessConfig: _objectness,
     ScaleConfig: _scale,
     StreamThresholdConfig: _threshold,
     WindowPoolConfig: lambda config, _: WindowPool(config=config),
@@ -116,6 +124,12 @@ def _fifo_case(width: int, depth: int) -> JoinCase:
     return JoinCase(name=f"fifo {width} bits, {depth}", block="StreamFifo", config=config)
 
 
+def _objectness_case(boxes: int, levels: int, score_bits: int) -> JoinCase:
+    config = ObjectnessConfig(elements=5 * boxes, levels=levels, score_bits=score_bits)
+    name = f"objectness {score_bits} bits, {levels} levels"
+    return JoinCase(name=name, block="Objectness", config=config)
+
+
 def _pool_case(name: str, side: int, channels: int, lanes: int, **options: Any) -> JoinCase:
     shape = {
         "height": side, "width": side, "channels": channels, "lanes": lanes, "levels": 65534,
@@ -151,6 +165,11 @@ CASES: tuple[JoinCase, ...] = (
     _pool_case("14x14x16, 4 lanes, sum", 14, 16, 4, kind="sum"),
     _pool_case("7x7x64, 4 lanes, global sum", 7, 64, 4, kind="sum", size=(7, 7), stride=(7, 7)),
     _pool_case("28x28x16, 16 lanes of 1 bit, 3x3, stride 2", 28, 16, 16, levels=1, **_STEM),
+    _objectness_case(507, 1, 12),
+    _objectness_case(507, 3, 16),
+    _objectness_case(845, 5, 21),
+    _objectness_case(98, 98, 16),
+    _objectness_case(507, 507, 18),
 )
 
 

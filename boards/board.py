@@ -83,8 +83,8 @@ class Board:
         From a frequency in MHz to a `ClockPlan`; raises `PlanError` out of reach.
     bauds : tuple of int
         Rates of the board's UART bridge, best first.
-    heartbeat, activity : (resource, number)
-        Lamps: alive, and bytes on the link.
+    heartbeat, activity, found : (resource, number)
+        Lamps: alive, bytes on the link, and a detector found something.
     flash : tuple of str
         Command line that loads a bitstream, whose name is appended. The first word is
         the program, which `flash_variable` overrides.
@@ -106,6 +106,7 @@ class Board:
     bauds: tuple[int, ...]
     heartbeat: tuple[str, int]
     activity: tuple[str, int]
+    found: tuple[str, int]
     flash: tuple[str, ...]
     flash_variable: str
     flash_install: str

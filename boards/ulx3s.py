@@ -1,7 +1,8 @@
 """Radiona ULX3S with an LFE5U-12F, 25F, 45F or 85F in CABGA381, speed grade 6.
 
 25 MHz oscillator; FT231X to USB (its rates: 3 MHz divided by 1, 1.5, 2 and so on);
-eight lamps, of which 0 is the heartbeat and 7 the link's activity.
+eight lamps, of which 0 is the heartbeat, 7 the link's activity, and 6 says that a detector
+has found something.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def _board(size: str) -> Board:
         bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 750_000, 500_000, 115_200),
         heartbeat=("led", 0),
         activity=("led", 7),
+        found=("led", 6),
         flash=("openFPGALoader", "--board", "ulx3s"),
         flash_variable="OPENFPGALOADER",
         flash_install="Install openFPGALoader (apt install openfpgaloader, or the Python "

@@ -162,6 +162,7 @@ def _fill(
             "clock_mhz": options.clock,
             "fps": options.fps,
             "share": options.share,
+            "objectness": options.objectness,
             "seed": options.seed,
         },
         plan=plan.plan.summary(),

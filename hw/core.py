@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.array import SystolicArray
 from hw.blocks.columns import ColumnOrder
 from hw.blocks.fifo import StreamFifo
 from hw.blocks.fork import Fork
-from hw.blocks.head import Head
+from hw.blocks.head import Head, head_layout
 from hw.blocks.integer import IntegerArray
 from hw.blocks.join import Add, Concat
 from hw.blocks.line_buffer import LineBuffer
+from hw.blocks.objectness import Objectness, object_layout
 from hw.blocks.pool import Pool
 from hw.blocks.scale import Scale
 from hw.blocks.stream_threshold import StreamThreshold
@@ -26,6 +27,7 @@ from hw.blocks.width import WidthConverter
 from hw.blocks.window_pool import WindowPool
 from hw.plan.join import AddConfig, ConcatConfig
 from hw.plan.layer import EdgePlan, LayerPlan
+from hw.plan.objectness import least_scores
 from hw.plan.plan import Plan
 from hw.plan.pool import WindowPoolConfig
 from hw.plan.scale import ScaleConfig
@@ -98,17 +100,18 @@ class Core(wiring.Component):
         Codes of the frame's elements, in raster order, channel fastest.
     o_stream : Out(stream) of a structure
         ``data``, signed, one score a beat, or the index of the greatest; ``last``
-        marks the last of a frame.
+        marks the last of a frame. Of a detector's plan also ``object``: the score is
+        an objectness that reaches the plan's.
     """
 
     def __init__(self, plan: Plan, model: Model, *, taps: bool = False) -> None:
         self.plan = plan
-        self._stages = cut(model.graph)
+        self._stages = cut(model.graph, least_scores(model, plan.objectness))
         assert [s.name for s in self._stages] == [layer.name for layer in plan.layers]
-        score = data.StructLayout({"data": signed(plan.head.score_bits), "last": 1})
+        layout = head_layout if plan.objectness is None else object_layout
         members = {
             "i_stream": In(stream.Signature(plan.i_lanes * plan.i_bits)),
-            "o_stream": Out(stream.Signature(score)),
+            "o_stream": Out(stream.Signature(layout(plan.head.score_bits))),
         }
         self.taps: tuple[Tap, ...] = ()
         if taps:
@@ -223,7 +226,11 @@ def _blocks(stage: Stage, layer: LayerPlan) -> list[tuple[str, Any]]:
         return [("line_buffer", LineBuffer(config=layer.line_buffer)), ("array", integer)]
     if isinstance(stage, HeadStage):
         assert layer.head is not None
-        return [("head", Head(config=layer.head, constants=stage.constants))]
+        head = ("head", Head(config=layer.head, constants=stage.constants))
+        if layer.objectness is None:
+            return [head]
+        assert stage.objects is not None, "made for the levels of the same model"
+        return [head, ("objectness", Objectness(config=layer.objectness, levels=stage.objects))]
     return [(layer.kind, _follower(stage, layer))]
 
 

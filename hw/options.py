@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import boards
 from hw.plan.clock import CLOCK_SHARE
+from hw.plan.objectness import DEFAULT_OBJECTNESS
 from hw.plan.plan import Candidate, Clock, Plan, make_plan
 from sw.model import Model
 
@@ -25,7 +26,7 @@ class Planned:
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--board``, ``--size``, ``--clock``, ``--fps`` and ``--share``."""
+    """Add ``--board``, ``--size``, ``--clock``, ``--fps``, ``--share`` and ``--objectness``."""
     names = ", ".join(boards.BOARDS)
     parser.add_argument("--board", default="ulx3s", help=f"one of {names} (default ulx3s)")
     parser.add_argument("--size", help="size of the board's FPGA (default: its largest)")
@@ -49,6 +50,13 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         help="part of the FPGA's LUTs and flip-flops to fill at most, 0 to 1 "
         "(default 0.6 and 0.75; of an 85F 0.5 and 0.62)",
     )
+    parser.add_argument(
+        "--objectness",
+        type=float,
+        metavar="P",
+        help="of a detector: objectness from which on the hardware marks a box, above 0 and "
+        f"below 1 (default {DEFAULT_OBJECTNESS})",
+    )
 
 
 def _clock(text: str) -> float | None:
@@ -61,7 +69,8 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
     Raises
     ------
     PlanError
-        Unknown board or size, unreachable clock, or a network that cannot fit.
+        Unknown board or size, unreachable clock, a network that cannot fit, or an objectness
+        of what is no detector.
     """
     board = boards.find(options.board, options.size)
     clock: Clock = board.fastest_clock_mhz
@@ -75,6 +84,7 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         clock=clock,
         fps=options.fps,
         share=options.share,
+        objectness=options.objectness,
         candidates=[
             Candidate(board=other.name, size=other.size, budget=other.budget)
             for sizes in boards.BOARDS.values()

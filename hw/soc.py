@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -48,6 +48,9 @@ class SoC(wiring.Component):
         With "bytes": from the host.
     o_bytes : Out(stream.Signature(8))
         With "bytes": to the host.
+    found : Out(1)
+        Of a plan with an objectness: the frame whose scores left the core last had a
+        box that reached it.
 
     Raises
     ------
@@ -78,11 +81,11 @@ class SoC(wiring.Component):
             model_sha256=model.sha256,
         )
         if phy == "uart":
-            super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+            members = {"rx": In(1, init=1), "tx": Out(1, init=1)}
         else:
-            super().__init__(
-                {"i_bytes": In(stream.Signature(8)), "o_bytes": Out(stream.Signature(8))}
-            )
+            members = {"i_bytes": In(stream.Signature(8)), "o_bytes": Out(stream.Signature(8))}
+        self._marks = plan.objectness is not None
+        super().__init__(members | ({"found": Out(1)} if self._marks else {}))
 
     @property
     def identity(self) -> Identity:
@@ -100,7 +103,10 @@ class SoC(wiring.Component):
         m.submodules.endpoint = endpoint
         m.submodules.core = core
         connect(m, endpoint.o_stream, core.i_stream)
-        connect(m, core.o_stream, endpoint.i_stream)
+        if self._marks:
+            self._watch(m)
+        else:
+            connect(m, core.o_stream, endpoint.i_stream)
         if self._divisor is None:
             connect(m, wiring.flipped(self.i_bytes), endpoint.i_bytes)
             connect(m, endpoint.o_bytes, wiring.flipped(self.o_bytes))
@@ -111,3 +117,20 @@ class SoC(wiring.Component):
         connect(m, endpoint.o_bytes, transmitter.i_stream)
         m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx)]
         return m
+
+    def _watch(self, m: Module) -> None:
+        """Scores to the link without their marks, and what the marks of a whole frame say."""
+        scores, answer = self._core.o_stream, self._endpoint.i_stream
+        taken, seen, found = Signal(), Signal(), Signal()
+        m.d.comb += [
+            answer.valid.eq(scores.valid),
+            answer.payload.data.eq(scores.payload.data),
+            answer.payload.last.eq(scores.payload.last),
+            scores.ready.eq(answer.ready),
+            taken.eq(scores.valid & scores.ready),
+            found.eq(seen | scores.payload.object),
+        ]
+        with m.If(taken):
+            m.d.sync += seen.eq(found & ~scores.payload.last)
+            with m.If(scores.payload.last):
+                m.d.sync += self.found.eq(found)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hw.core import Core
 from hw.plan.plan import Plan
 from sw.model import Model
+from sw.model.model import BOX_CHANNELS
 
 from .beats import pack_beats, unpack_beats
 from .cxxrtl import Streams, TapPorts, compile_rtl, words_of
@@ -46,12 +47,15 @@ class CoreRun:
         Cycle at which each frame's last score was taken.
     latency_cycles : int
         From the first beat's transfer to the first frame's last score, both counted.
+    objects : bool array (frames, H, W, anchors) or None
+        Of a detector: the boxes that the core marks.
     """
 
     scores: NDArray[np.int32]
     tensors: dict[str, NDArray[np.int64]] = field(repr=False)
     done_cycles: NDArray[np.int64] = field(repr=False)
     latency_cycles: int
+    objects: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     @property
     def cycles_per_frame(self) -> float | None:
@@ -101,7 +105,7 @@ class CoreSimulator:
         # An array without thresholds passes matches, which the scores behind it show.
         self._taps = tuple(tap for tap in core.taps if tap.is_code)
         self._o_width = len(core.o_stream.payload.as_value())
-        self._score_bits = self._o_width - 1
+        self._score_bits = plan.head.score_bits
         streams = Streams(
             i_width=plan.i_lanes * plan.i_bits,
             o_width=self._o_width,
@@ -179,9 +183,9 @@ class CoreSimulator:
         for tap, state in zip(self._taps, taps, strict=False):
             assert state.count == state.limit, f"{tap.tensor} stopped after {state.count} beats"
         data = unpack_beats(o_beats, lanes=1, bits=self._score_bits, signed=True)
-        last = unpack_beats(o_beats, lanes=1, bits=self._o_width) >> self._score_bits
+        beside = unpack_beats(o_beats, lanes=1, bits=self._o_width)[:, 0] >> self._score_bits
         expected = np.arange(o_count) % scores == scores - 1
-        assert (last[:, 0] == expected).all(), "the core's frames do not end where they should"
+        assert ((beside & 1) == expected).all(), "the core's frames do not end where they should"
         done = o_cycles.astype(np.int64)[scores - 1 :: scores]
         return CoreRun(
             scores=data.reshape(frames, scores).astype(np.int32),
@@ -193,7 +197,16 @@ class CoreSimulator:
             },
             done_cycles=done,
             latency_cycles=int(done[0]) - int(i_cycles[0]) + 1,
+            objects=self._objects((beside >> 1).reshape(frames, scores)),
         )
+
+    def _objects(self, marks: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """The marks (frames, scores) on boxes."""
+        if self._plan.objectness is None:
+            return None
+        boxes = marks.reshape(len(marks), *self._model.grid, -1, BOX_CHANNELS)
+        assert not boxes[..., :-1].any(), "only an objectness is marked"
+        return boxes[..., -1] == 1
 
 
 def _pointer(array: NDArray) -> ctypes.c_void_p:

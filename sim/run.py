@@ -11,6 +11,7 @@ import numpy as np
 from hw.options import add_plan_arguments, planned
 from sw import golden
 from sw.cli import atomic_directory, atomic_write, console, load_frames, run, step
+from sw.detect import objects
 from sw.model import load
 
 from .core import CoreSimulator, Stall
@@ -23,7 +24,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m sim.run",
         description="Compile the RTL that is built for a board, stream frames through the "
-        "accelerator core, and compare every score with the golden model's.",
+        "accelerator core, and compare every score with the golden model's, and a detector's marks "
+        "on boxes with what these scores say.",
     )
     parser.add_argument("model", type=Path, help="model.npz")
     parser.add_argument("frames", type=Path, help="frames.npy: uint8, N x H x W x C")
@@ -64,6 +66,8 @@ def run_frames(options: argparse.Namespace) -> None:
     equal = bool((result.scores == expected).all()) and all(
         (tensor == reference[name]).all() for name, tensor in result.tensors.items()
     )
+    if result.objects is not None and plan.objectness is not None:
+        equal &= bool((result.objects == objects(model, expected, plan.objectness)).all())
     if options.tensors is not None:
         with atomic_directory(options.tensors) as folder:
             for name, tensor in result.tensors.items():
@@ -78,6 +82,8 @@ def run_frames(options: argparse.Namespace) -> None:
         "latency_cycles": result.latency_cycles,
         "equal_to_golden": equal,
     }
+    if result.objects is not None:
+        figures["objects"] = int(result.objects.sum())
     if options.json:
         print(json.dumps(figures))
     else:

@@ -93,6 +93,8 @@ def planned_build(folder: Path) -> Planned:
         clock=found.options["clock_mhz"],
         fps=found.options["fps"],
         share=found.options["share"],
+        # Builds made before there was such an option lack it.
+        objectness=found.options.get("objectness"),
     )
     made = planned(options, load(folder / "model.npz"))
     if made.plan.summary() != found.plan:

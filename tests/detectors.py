@@ -1,4 +1,4 @@
-"""A detector that can be told what to find: its scores are pixels."""
+"""Detectors: one that can be told what to find, its scores are pixels; and random ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from sw import golden
 from sw.golden import make_vectors
 from sw.model import Detection, Model, Preprocessing
-from sw.model.ir import Conv, Graph, Head, Input, IntegerRange, TensorType
+from sw.model.ir import Conv, Graph, Head, Input, IntegerRange, Padding, TensorType
+from tests.hw.plan.graphs import Builder
 
 #: Widths and heights of the anchors.
 ANCHORS = np.array([(0.25, 0.125), (0.5, 0.25)], np.float32)
@@ -58,3 +60,32 @@ def detector(height: int = 6, width: int = 8, channels: int = 3, **fields: Any) 
         detection=Detection(anchors=ANCHORS, classes=("plate",)),
     )
     return dataclasses.replace(model, **fields)
+
+
+def random_detector(rng: np.random.Generator, height: int = 6, width: int = 8) -> Model:
+    """Three anchors of their own scales behind a binary layer and one of 4 bits, both padded.
+
+    Logits of objectness have a mean of about 0 and a deviation of about 2.
+    """
+    around = Padding(top=1, left=1, bottom=1, right=1)
+    builder = Builder(rng, height, width, 3, "uint8").conv(8, padding=around).threshold().pool()
+    graph = builder.conv(15, padding=around).head()
+    *ops, last, head = graph.ops
+    assert isinstance(last, Conv) and isinstance(head, Head)
+    weights = rng.integers(-7, 8, last.weights.shape).astype(np.int8)
+    graph = Graph(ops=(*ops, dataclasses.replace(last, weights=weights, weight_bits=4), head))
+    preprocessing = Preprocessing.identity()
+    frames = rng.integers(0, 256, (8, height, width, 3), np.uint8)
+    scores = golden.run(graph, preprocessing.apply(frames))["head"].reshape(-1, 15)
+    scale = np.tile((2 / scores.std(0)).astype(np.float32), height * width // 4)
+    offset = -np.tile(scores.mean(0), height * width // 4) * scale
+    head = dataclasses.replace(head, scale=scale, offset=offset.astype(np.float32))
+    graph = Graph(ops=(*graph.ops[:-1], head))
+    anchors = rng.uniform(0.05, 0.5, (3, 2)).astype(np.float32)
+    return Model(
+        name="random-detector",
+        graph=graph,
+        preprocessing=preprocessing,
+        vectors=make_vectors(graph, preprocessing, frames[:2]),
+        detection=Detection(anchors=anchors, classes=("plate",)),
+    )

@@ -37,8 +37,8 @@ class Manifest:
     baud : int
         Rate of its UART.
     options : dict
-        "clock_mhz", "fps" and "share" as they were asked for, None where they were
-        not: the same options and model give the same plan. "seed" of the placer.
+        "clock_mhz", "fps", "share" and "objectness" as they were asked for, None where they
+        were not: the same options and model give the same plan. "seed" of the placer.
     plan : dict
         What ``hw.plan --json`` prints.
     files : dict

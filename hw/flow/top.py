@@ -16,7 +16,8 @@ class BoardTop(Elaboratable):
     """A design on a board.
 
     The heartbeat lamp blinks about once a second while the clock runs; the activity
-    lamp lights for a twentieth to a tenth of a second after each byte on the link.
+    lamp lights for a twentieth to a tenth of a second after each byte on the link. That of
+    a detector lights while something was found in its last frame.
 
     Parameters
     ----------
@@ -25,7 +26,8 @@ class BoardTop(Elaboratable):
     clock : ClockPlan
         Its clock; the design runs in the ``sync`` domain.
     design : wiring.Component
-        With ports ``rx``, In(1), asynchronous and high when idle, and ``tx``, Out(1).
+        With ports ``rx``, In(1), asynchronous and high when idle, and ``tx``, Out(1); that
+        of a detector also ``found``, Out(1).
     """
 
     def __init__(self, board: Board, clock: ClockPlan, design: wiring.Component) -> None:
@@ -61,6 +63,9 @@ class BoardTop(Elaboratable):
         with m.Elif(hold[-1]):
             m.d.sync += hold.eq(hold - 1)
         m.d.comb += activity.o.eq(hold[-1])
+        if "found" in design.signature.members:
+            m.submodules.found = found = self._lamp(platform, self._board.found)
+            m.d.comb += found.o.eq(design.found)
         return m
 
     @staticmethod

@@ -120,6 +120,9 @@ def summary_lines(result: Planned) -> list[str]:
             f"; those of weights {percent(plan.weights.packed)},"
             f" with this folding at most {percent(plan.weights.packed_at_most)}"
         )
+    objects = []
+    if plan.objectness is not None:
+        objects = [f"boxes are marked from an objectness of {plan.objectness:g} on"]
     return [
         f"area, link included: {used}",
         f"block RAMs packed: {percent(plan.predicted.packed)} of their bits" + weights,
@@ -127,6 +130,7 @@ def summary_lines(result: Planned) -> list[str]:
         f"predicted Fmax {plan.fmax_mhz:.0f} MHz",
         f"limited by: {plan.limited_by}; "
         + (f"{plan.gap:.1%} from the best at most" if plan.gap else "proven to be the best"),
+        *objects,
     ]
 
 

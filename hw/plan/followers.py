@@ -7,11 +7,13 @@ from hw.plan.join import AddConfig, ConcatConfig
 from hw.plan.join_cost import (
     add_cost,
     concat_cost,
+    objectness_cost,
     scale_cost,
     threshold_cost,
     window_pool_cost,
 )
 from hw.plan.layer import LayerPlan
+from hw.plan.objectness import ObjectnessConfig
 from hw.plan.pool import WindowPoolConfig
 from hw.plan.scale import ScaleConfig
 from hw.plan.stages import (
@@ -212,6 +214,12 @@ def _head(stage: HeadStage, lanes: int) -> LayerPlan:
         kind=stage.kind,
         score_bits=stage.score_bits,
     )
+    cost, objectness = head_cost(head), None
+    if stage.objects is not None:
+        objectness = ObjectnessConfig(
+            elements=stage.elements, levels=stage.objects.size, score_bits=stage.score_bits
+        )
+        cost += objectness_cost(objectness)
     return LayerPlan(
         name=stage.name,
         tensor=stage.tensor,
@@ -220,6 +228,7 @@ def _head(stage: HeadStage, lanes: int) -> LayerPlan:
         bits=stage.score_bits,
         elements=1 if stage.kind == "argmax" else stage.elements,
         cycles=head.cycles_per_frame,
-        cost=head_cost(head),
+        cost=cost,
         head=head,
+        objectness=objectness,
     )

@@ -1,4 +1,4 @@
-"""Area of the blocks on streams: fork, FIFO, joins, scale, thresholds and pools.
+"""Area of the blocks on streams: fork, FIFO, joins, scale, thresholds, pools, objectness.
 
 Built as `hw.plan.cost` is: sites, registers, block RAMs and DSP blocks are counted as a
 block is built, and `LUT` and `FLIP_FLOP` say what the plain logic around them takes.
@@ -15,9 +15,11 @@ from hw.plan.area import Terms
 from hw.plan.cost import Cost, weighed
 from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
 from hw.plan.memory import block_rams, memory_cost, rom_bits, rom_luts
+from hw.plan.objectness import ObjectnessConfig
 from hw.plan.pool import AxisConfig, WindowPoolConfig
 from hw.plan.scale import ScaleConfig
 from hw.plan.stream_threshold import StreamThresholdConfig
+from sw.model.model import BOX_CHANNELS
 
 __all__ = [
     "FLIP_FLOP",
@@ -29,6 +31,8 @@ __all__ = [
     "fifo_cost",
     "fifo_terms",
     "fork_cost",
+    "objectness_cost",
+    "objectness_terms",
     "scale_cost",
     "scale_terms",
     "threshold_cost",
@@ -46,6 +50,7 @@ LUT: dict[str, float] = {
     "threshold": 8.0,
     "axis": 45.0,
     "border": 34.4,
+    "objectness": 8.0,
 }
 
 #: Flip-flops of each of a term; of "registers" one.
@@ -57,6 +62,7 @@ FLIP_FLOP: dict[str, float] = {
     "threshold": 6.0,
     "axis": 10.0,
     "border": 14.0,
+    "objectness": 3.0,
 }
 
 
@@ -226,6 +232,25 @@ def window_pool_terms(config: WindowPoolConfig) -> Terms:
     return _together([_axis_terms(config.columns), _axis_terms(config.rows)])
 
 
+def objectness_terms(config: ObjectnessConfig) -> Terms:
+    """Objectness: levels, a comparison, a score's register, which score of a box it is."""
+    turn, channel = _bits(config.levels), _bits(BOX_CHANNELS)
+    # A long counter is a carry chain, and whether it has come to its end takes LUTs.
+    count = turn if turn <= 6 else _chain(turn) + ceil(turn / 3)
+    return _together(
+        [
+            Terms(
+                lut={
+                    "objectness": 1,
+                    "sites": _chain(config.level_bits) + count + channel,
+                },
+                ff={"objectness": 1, "registers": config.score_bits + turn + channel},
+            ),
+            _rom_terms(config.level_bits, config.levels, config.kind, config.read_cycles),
+        ]
+    )
+
+
 @cache
 def fifo_cost(config: FifoConfig) -> Cost:
     """FIFO: memory, counts and addresses."""
@@ -254,6 +279,12 @@ def scale_cost(config: ScaleConfig) -> Cost:
 def threshold_cost(config: StreamThresholdConfig) -> Cost:
     """Thresholds on a stream."""
     return _cost(threshold_terms(config))
+
+
+@cache
+def objectness_cost(config: ObjectnessConfig) -> Cost:
+    """Marks on the boxes among a detector's scores."""
+    return _cost(objectness_terms(config))
 
 
 @cache

@@ -17,6 +17,7 @@ from hw.plan.array import ArrayConfig
 from hw.plan.cost import Cost
 from hw.plan.integer import IntegerArrayConfig
 from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
+from hw.plan.objectness import ObjectnessConfig
 from hw.plan.pool import WindowPoolConfig
 from hw.plan.scale import ScaleConfig
 from hw.plan.stages import Stage, WindowStage
@@ -108,6 +109,8 @@ class LayerPlan:
         One for each tensor that the stage reads; empty before that.
     block : config or None
         Of a scale, a threshold, a sum, a concatenation, or a pool that `pool` is too simple for.
+    objectness : ObjectnessConfig or None
+        Behind a detector's head.
     """
 
     name: str
@@ -126,6 +129,7 @@ class LayerPlan:
     pool: PoolConfig | None = None
     block: BlockConfig | None = None
     head: HeadConfig | None = None
+    objectness: ObjectnessConfig | None = None
 
     @property
     def ideal_cycles(self) -> int:

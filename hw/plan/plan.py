@@ -16,6 +16,7 @@ from hw.plan.clock import CLOCK_SHARE, design_fmax
 from hw.plan.cost import Budget, Cost, Share, link_cost
 from hw.plan.layer import LayerPlan, rounded
 from hw.plan.link import LinkConfig
+from hw.plan.objectness import least_scores, objectness_of
 from hw.plan.search import Choice, Search, shortages
 from hw.plan.stages import HeadStage, cut
 from hw.plan.stream import HeadConfig
@@ -54,6 +55,8 @@ class Plan:
         How far from the best folding, under the same model, the plan may be: the part
         of its cycles (with a rate asked for, of its area) that a better one might save.
         0 says that it is proven to be the best.
+    objectness : float or None
+        Of a detector: the objectness from which on the core marks a box.
     """
 
     model: str
@@ -69,6 +72,7 @@ class Plan:
     limited_by: str
     fmax_mhz: float = 0.0
     gap: float = 0.0
+    objectness: float | None = None
 
     @property
     def fits(self) -> bool:
@@ -104,7 +108,7 @@ class Plan:
         predicted["fmax_mhz"] = round(self.fmax_mhz, 1)
         predicted["cycles_per_frame"] = self.cycles_per_frame
         predicted["frames_per_second"] = round(self.frames_per_second, 3)
-        return {
+        summary = {
             "board": self.board,
             "size": self.size,
             "clock_mhz": self.clock_mhz,
@@ -114,6 +118,9 @@ class Plan:
             "predicted": predicted,
             "layers": [layer.summary() for layer in self.layers],
         }
+        if self.objectness is not None:
+            summary["objectness"] = self.objectness
+        return summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +142,7 @@ def make_plan(
     fps: float | None = None,
     share: Share | float | None = None,
     candidates: Sequence[Candidate] = (),
+    objectness: float | None = None,
 ) -> Plan:
     """Choose every layer's folding.
 
@@ -154,13 +162,17 @@ def make_plan(
         Part of the budget that may be used; a number stands for LUTs and flip-flops.
     candidates : sequence of Candidate
         Devices that an error may recommend.
+    objectness : float, optional
+        Of a detector: from which on the core marks a box; `DEFAULT_OBJECTNESS` without it.
 
     Raises
     ------
     PlanError
-        The hardware lacks an op as it is, or the network cannot fit, or cannot be so fast.
+        The hardware lacks an op as it is, or the network cannot fit, or cannot be so fast; the
+        objectness is out of range, or the model no detector.
     """
-    stages = cut(model.graph)
+    objectness = objectness_of(model, objectness)
+    stages = cut(model.graph, least_scores(model, objectness))
     head = stages[-1]
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
@@ -192,6 +204,7 @@ def make_plan(
         limited_by=limited_by,
         fmax_mhz=_fmax(choice, budget),
         gap=1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap,
+        objectness=objectness,
     )
 
 

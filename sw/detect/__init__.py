@@ -7,7 +7,7 @@ found with true boxes. `python -m sw.detect` draws boxes on pictures.
 from __future__ import annotations
 
 from sw.detect.boxes import Figures, average_precision, evaluate, iou, match, suppress
-from sw.detect.decoding import Found, decode, find, levels
+from sw.detect.decoding import Found, decode, find, levels, objects
 
 __all__ = [
     "Figures",
@@ -19,5 +19,6 @@ __all__ = [
     "iou",
     "levels",
     "match",
+    "objects",
     "suppress",
 ]

@@ -15,7 +15,7 @@ from sw.detect.boxes import suppress
 from sw.errors import ModelError
 from sw.model.model import BOX_CHANNELS, Detection, Model
 
-__all__ = ["Found", "decode", "find", "levels", "sigmoid"]
+__all__ = ["Found", "decode", "find", "levels", "objects", "sigmoid"]
 
 #: Exponents of sizes are cut here: no frame shows a box of e**8 anchors.
 MAX_EXPONENT = 8.0
@@ -99,7 +99,9 @@ def levels(model: Model, threshold: float) -> NDArray[np.int64]:
         )
     head = model.graph.head
     range_ = model.graph.types[head.name].range
-    scale, offset = (_cells(model, values)[..., 4] for values in (head.scale, head.offset))
+    scale, offset = (
+        _cells(model, values)[..., BOX_CHANNELS - 1] for values in (head.scale, head.offset)
+    )
     # Invariant: what is below `low` counts as none, what is from `high` on as a box.
     low = np.full(scale.shape, range_.low, np.int64)
     high = np.full(scale.shape, range_.high + 1, np.int64)
@@ -110,6 +112,19 @@ def levels(model: Model, threshold: float) -> NDArray[np.int64]:
         high = np.where(counts, np.minimum(middle, high), high)
         low = np.where(counts, low, middle + 1)
     return high
+
+
+def objects(model: Model, scores: NDArray[np.int32], threshold: float = 0.5) -> NDArray[np.bool_]:
+    """Which boxes of each frame reach an objectness of ``threshold``: (N, H, W, anchors).
+
+    It is what hardware built with that objectness marks, bit by bit.
+
+    Raises
+    ------
+    ModelError
+        The model is no detector, or the threshold is out of range.
+    """
+    return _cells(model, scores)[..., BOX_CHANNELS - 1] >= levels(model, threshold)
 
 
 def decode(
@@ -135,8 +150,7 @@ def decode(
     """
     detection = detection_of(model)
     height, width = model.grid
-    least = levels(model, threshold)
-    chosen = _cells(model, scores)[..., 4] >= least
+    chosen = objects(model, scores, threshold)
     logits = _cells(model, model.logits(scores)).astype(np.float64)
     found = []
     for frame in range(len(scores)):

@@ -61,7 +61,7 @@ class Blinker(Elaboratable):
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += tx.o.eq(rx.i)
-        for lamp in (board.heartbeat, board.activity):
+        for lamp in (board.heartbeat, board.activity, board.found):
             buffer = io.Buffer("o", platform.request(*lamp, dir="-"))
             m.submodules += buffer
             m.d.comb += buffer.o.eq(count[-1])

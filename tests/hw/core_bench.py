@@ -27,6 +27,7 @@ class Run:
     tensors : name to (frames, elements), values of the graph's range; an array
         without thresholds is not among them
     matches : name to (frames, elements), of such arrays
+    objects : (frames, output beats), the marks of a detector; None of another core
     """
 
     scores: NDArray[np.int64]
@@ -34,6 +35,7 @@ class Run:
     i_cycles: NDArray[np.int64]
     tensors: dict[str, NDArray[np.int64]]
     matches: dict[str, NDArray[np.int64]]
+    objects: NDArray[np.int64] | None = None
 
     @property
     def cycles_per_frame(self) -> int:
@@ -63,6 +65,7 @@ def simulate(
     taken: list[int] = []
     scores: list[int] = []
     last: list[int] = []
+    objects: list[int] = []
     last_cycles: list[int] = []
     seen: list[list[int]] = [[] for _ in core.taps]
 
@@ -70,6 +73,7 @@ def simulate(
         i_stream, o_stream = core.i_stream, core.o_stream
         ports = [getattr(core, tap.port) for tap in core.taps]
         watched = [s for port in ports for s in (port.valid, port.ready, port.payload)]
+        marked = [] if plan.objectness is None else [o_stream.payload.object]
         offered = False
         for cycle in range(limit):
             offered = len(taken) < len(beats) and (offered or rng.random() < i_rate)
@@ -79,7 +83,7 @@ def simulate(
             ctx.set(o_stream.ready, willing)
             _, _, ready, valid, score, end, *values = await ctx.tick().sample(
                 i_stream.ready, o_stream.valid, o_stream.payload.data, o_stream.payload.last,
-                *watched,
+                *watched, *marked,
             )  # fmt: skip
             if offered and ready:
                 taken.append(cycle)
@@ -87,6 +91,7 @@ def simulate(
             if willing and valid:
                 scores.append(score)
                 last.append(end)
+                objects.extend(values[len(watched) :])
                 if end:
                     last_cycles.append(cycle)
             for tap, payloads in enumerate(seen):
@@ -114,6 +119,7 @@ def simulate(
         i_cycles=np.array(taken[::per_frame]),
         tensors=tensors,
         matches=matches,
+        objects=None if plan.objectness is None else np.array(objects).reshape(frames, -1),
     )
 
 

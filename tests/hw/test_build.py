@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from hw.flow import manifest
+from sim.serve import planned_build
+from sw.model import save
+from tests.detectors import detector
 
 from .build_case import Command, StandIns, names
 
@@ -171,3 +174,23 @@ def test_load_into_a_board(
     assert status == 0, error
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked == [str(tmp_path / "out"), "--board ulx3s top.bit"]
+
+
+def test_a_detector_has_a_lamp(model: Path, tmp_path: Path, command: Command) -> None:
+    """And the folder says with which objectness it was built, so that it is simulated alike."""
+    save(detector(2, 3), tmp_path / "detector.npz")
+    out, plain = tmp_path / "out", tmp_path / "plain"
+    options = ("--dry-run", "--fps", 100, "--size", "12F")
+    status, _, error = command(
+        tmp_path / "detector.npz", *options, "--objectness", 0.25, "--out", out
+    )
+    assert status == 0, error
+    assert command(model, *options, "--out", plain)[0] == 0
+    # The heartbeat's lamp is any design's, the sixth a detector's.
+    for folder, expected in ((out, (True, True)), (plain, (True, False))):
+        text = (folder / "top.il").read_text()
+        assert tuple(f"led_{lamp}__io" in text for lamp in (0, 6)) == expected
+    assert manifest.load(out).options["objectness"] == 0.25
+    assert manifest.load(out).plan["objectness"] == 0.25
+    assert planned_build(out).plan.objectness == 0.25
+    assert planned_build(plain).plan.objectness is None

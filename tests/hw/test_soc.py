@@ -6,16 +6,20 @@ import dataclasses
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator
 
 from hw.plan.link import LinkConfig
 from hw.soc import SoC
 from sw import golden
+from sw.detect import objects
 from sw.errors import PlanError
 from sw.model.npz import load, save
-from sw.protocol import pack_codes, pack_scores
+from sw.protocol import Command, Packet, pack_codes, pack_scores
 from tests.cocotb_runner import run_bench
+from tests.detectors import detector
 from tests.graphs import random_frames
 from tests.hw import soc_bench
+from tests.hw.link import device
 from tests.hw.plan.graphs import random_plan
 from tests.sw.model.small import small_model
 
@@ -51,6 +55,37 @@ def test_through_the_pins(rng, model, tmp_path):
         },
         seed=int(rng.integers(2**31)),
     )
+
+
+def test_says_whether_something_was_found(rng, tmp_path):
+    """`found` is of the last frame whose scores left, whatever was found before it."""
+    save(detector(2, 3), tmp_path / "model.npz")
+    model = load(tmp_path / "model.npz")
+    plan = random_plan(rng, model, most_cycles=100, objectness=0.5)
+    soc = SoC(plan, model, clock_hz=CLOCK_HZ, baud=BAUD, phy="bytes")
+    frames = np.full((6, 2, 3, 3), 10, np.uint8)
+    frames[2, 1, 2] = frames[3, 0, 0] = 200  # the last cell, and the first
+    scores = golden.scores(model, frames)
+    expected = [bool(frame.any()) for frame in objects(model, scores)]
+    assert expected == [False, False, True, True, False, False]
+
+    async def bench(ctx):
+        host = device.Host(ctx, soc, rng, o_stall=0.3)
+        for number, frame in enumerate(frames):
+            packet = Packet(command=Command.FRAME, number=number, body=frame.tobytes())
+            result = await host.ask(packet)
+            assert result.body == pack_scores(scores[number], soc.identity.score_bytes)
+            assert ctx.get(soc.found) == expected[number]
+
+    simulator = Simulator(soc)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+def test_a_classifier_finds_nothing(rng, model):
+    soc = SoC(random_plan(rng, model, most_cycles=400), model, clock_hz=CLOCK_HZ, baud=BAUD)
+    assert set(soc.signature.members) == {"rx", "tx"}
 
 
 def test_identity(rng, model):

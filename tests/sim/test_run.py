@@ -10,6 +10,8 @@ import pytest
 
 from sim import run as command
 from sw.cli import run
+from sw.model import save
+from tests.detectors import detector
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -73,3 +75,33 @@ def test_missing_compiler_is_named(frames, capsys, monkeypatch):
     assert "no C++ compiler: looked for no-such-compiler" in " ".join(
         capsys.readouterr().err.split()
     )
+
+
+@pytest.fixture
+def detecting(tmp_path: Path) -> tuple[Path, Path]:
+    """A detector, and frames in some of which it finds something."""
+    save(detector(4, 6), tmp_path / "detector.npz")
+    frames = np.full((3, 4, 6, 3), 10, np.uint8)
+    frames[1, :2] = 200
+    np.save(tmp_path / "pictures.npy", frames)
+    return tmp_path / "detector.npz", tmp_path / "pictures.npy"
+
+
+def test_boxes_are_counted(detecting, capsys):
+    assert status_of(*detecting, "--fps", 100, "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["equal_to_golden"] is True
+    assert figures["objects"] == 2 * 12
+    assert status_of(*detecting, "--fps", 100, "--objectness", 0.000001, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["objects"] == 3 * 4 * 6 * 2
+
+
+def test_other_marks_than_the_golden_models_are_a_failure(detecting, capsys, monkeypatch):
+    monkeypatch.setattr(command, "objects", lambda *_: np.zeros((3, 4, 6, 2), bool))
+    assert status_of(*detecting, "--fps", 100, "--json") == 3
+    assert json.loads(capsys.readouterr().out)["equal_to_golden"] is False
+
+
+def test_objectness_of_a_classifier_is_refused(frames, capsys):
+    assert status_of(EXAMPLES / "larq_mnist.npz", frames, "--objectness", 0.5) == 1
+    assert "is no detector" in " ".join(capsys.readouterr().err.split())

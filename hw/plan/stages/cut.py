@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hw.plan.stages.arrays import array_stage, integer_stage
 from hw.plan.stages.kinds import HeadStage, Stage
 from hw.plan.stages.streams import (
@@ -30,12 +33,13 @@ from sw.model.ir import (
 __all__ = ["cut"]
 
 
-def cut(graph: Graph) -> tuple[Stage, ...]:
+def cut(graph: Graph, objects: NDArray[np.int64] | None = None) -> tuple[Stage, ...]:
     """Stages of ``graph``, a legal one (`sw.model.verify`), in order, the last a `HeadStage`.
 
     Each comes after those whose tensors it reads. A `Threshold` that is the only reader of a
     binary array is part of the array's stage. Accumulators that a `Pool` reads are turned
-    into codes of their range by a stage of their own, behind the array's.
+    into codes of their range by a stage of their own, behind the array's. ``objects`` are a
+    detector's least scores, `hw.plan.objectness.least_scores`, which the head compares with.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def cut(graph: Graph) -> tuple[Stage, ...]:
         elif isinstance(op, Pool):
             stages.append(pool_stage(graph, op, codes.get(op.source, op.source)))
         elif isinstance(op, Head):
-            stages.append(head_stage(graph, op))
+            stages.append(head_stage(graph, op, objects))
     assert isinstance(stages[-1], HeadStage), "a legal graph ends in its head"
     return tuple(stages)
 

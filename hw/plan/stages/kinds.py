@@ -253,6 +253,8 @@ class HeadStage(BaseStage):
         In raster order of the source, channel fastest.
     score_bits : int
         Signed width that holds every score, and the index where kind is "argmax".
+    objects : int64 array (levels,) or None
+        Of a detector: least scores of objectness, `hw.plan.objectness.least_scores`.
     """
 
     channels: int
@@ -263,6 +265,7 @@ class HeadStage(BaseStage):
     kind: Literal["raw", "argmax"]
     score_bits: int
     constants: NDArray[np.int64] = field(repr=False)
+    objects: NDArray[np.int64] | None = field(default=None, repr=False)
 
 
 Stage = (

@@ -200,7 +200,7 @@ def pool_stage(graph: Graph, op: Pool, source: str) -> PoolStage:
     )
 
 
-def head_stage(graph: Graph, op: Head) -> HeadStage:
+def head_stage(graph: Graph, op: Head, objects: NDArray[np.int64] | None = None) -> HeadStage:
     """Step 5, with the border class of each pixel."""
     source, lanes, bias = graph.types[op.source], lanes_of(graph, op.source), op.bias
     low = source.range.low + min(0, int(bias.min()))
@@ -219,4 +219,5 @@ def head_stage(graph: Graph, op: Head) -> HeadStage:
         kind=op.kind,
         score_bits=signed_bits(low, high),
         constants=lanes.pixels() + bias.astype(np.int64),
+        objects=objects,
     )

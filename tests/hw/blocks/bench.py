@@ -60,7 +60,7 @@ class Transfers:
 
 def run(
     dut: Any,
-    beats: Sequence[int],
+    beats: Sequence[Any],
     count: int,
     *,
     rng: np.random.Generator | None = None,

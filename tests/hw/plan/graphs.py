@@ -11,6 +11,7 @@ from hw.plan.cost import Cost
 from hw.plan.edges import join
 from hw.plan.foldings import foldings
 from hw.plan.layer import Segment, feeders, named, segments
+from hw.plan.objectness import least_scores
 from hw.plan.plan import Plan
 from hw.plan.stages import cut
 from sw.model.ir import (
@@ -165,13 +166,14 @@ def random_plan(
     *,
     most_cycles: int,
     wanted: Callable[[Segment], bool] = lambda segment: True,
+    objectness: float | None = None,
 ) -> Plan:
     """A plan with a random folding of each segment, within ``most_cycles`` where that can be.
 
-    Of these a ``wanted`` one where there is any.
+    Of these a ``wanted`` one where there is any. Of a detector with an ``objectness`` or without.
     """
     chosen: list[Segment] = []
-    stages = cut(model.graph)
+    stages = cut(model.graph, least_scores(model, objectness))
     groups = segments(stages)
     for index, (group, feeder) in enumerate(zip(groups, feeders(groups), strict=True)):
         # Only a segment joined to the one before it must keep up with its beats.
@@ -194,4 +196,5 @@ def random_plan(
         predicted=Cost(),
         cycles_per_frame=max(segment.cycles for segment in chosen),
         limited_by="chance",
+        objectness=objectness,
     )

@@ -15,6 +15,7 @@ from hw.plan.join import FifoConfig
 PREDICTED = {
     "Add": join_cost.add_cost,
     "Concat": join_cost.concat_cost,
+    "Objectness": join_cost.objectness_cost,
     "Scale": join_cost.scale_cost,
     "StreamFifo": join_cost.fifo_cost,
     "StreamThreshold": join_cost.threshold_cost,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sw.model import save
+from tests.detectors import detector
 from tests.graphs import random_model
 
 
@@ -59,11 +60,19 @@ def test_table(model: Path) -> None:
         assert text in done.stdout
 
 
+def test_objectness_is_told(tmp_path: Path) -> None:
+    save(detector(2, 3), tmp_path / "detector.npz")
+    done = command(tmp_path / "detector.npz", "--size", "12F", "--fps", "100")
+    assert done.returncode == 0, done.stderr
+    assert "boxes are marked from an objectness of 0.5 on" in done.stdout
+
+
 def test_user_errors(model: Path) -> None:
     cases = (
         ([model, "--board", "none"], "'none'"),
         ([model, "--size", "7F"], "'7F'"),
         ([model, "--share", "2"], "the share of lut is 2.0"),
+        ([model, "--objectness", "0.5"], "is no detector"),
         ([model.with_name("absent.npz")], "absent.npz"),
     )
     for arguments, text in cases:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sw import golden
-from sw.detect import decode, find, levels
+from sw.detect import decode, find, levels, objects
 from sw.detect.decoding import MAX_EXPONENT, sigmoid
 from sw.errors import ModelError
 from sw.model import Model
@@ -41,6 +41,19 @@ def test_levels_decide_as_sigmoid_does(rng: np.random.Generator, threshold: floa
             logits = every.astype(np.float32) * head.scale[element] + head.offset[element]
             np.testing.assert_array_equal(every >= level, sigmoid(logits) >= threshold)
         assert range_.low <= least.min() and least.max() <= range_.high + 1
+
+
+def test_objects_are_the_boxes_that_are_decoded(rng: np.random.Generator) -> None:
+    model = random_detector(rng)
+    frames = rng.integers(0, 256, (5, 3, 4, 3), np.uint8)
+    scores = golden.scores(model, frames)
+    found = objects(model, scores, 0.6)
+    assert found.shape == (5, 3, 4, len(ANCHORS)) and 0 < found.sum() < found.size
+    assert [int(frame.sum()) for frame in found] == [
+        len(corners) for corners, _ in decode(model, scores, 0.6)
+    ]
+    objectness = sigmoid(model.logits(scores).reshape(5, 3, 4, -1, 5)[..., 4])
+    np.testing.assert_array_equal(found, objectness >= 0.6)
 
 
 def test_sigmoid() -> None:
