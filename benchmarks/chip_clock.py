@@ -32,7 +32,7 @@ import boards
 from benchmarks import fill_the_chip
 from benchmarks.chip_parts import PARTS, Part
 from benchmarks.routed_chip import plan_options, route_chip
-from benchmarks.stored import put, stored, tools
+from benchmarks.stored import named, put, stored, tools
 from benchmarks.throughput import EXAMPLES
 from hw.options import planned
 from hw.plan.clock import BASE_NS, BLOCK_RAM_NS, FILL_NS, POOL_NS, clock_terms
@@ -40,7 +40,6 @@ from hw.plan.cost import Cost
 from hw.plan.plan import largest_memory
 from hw.plan.stages import PoolStage, cut
 from sw import cli
-from sw.errors import UserError
 from sw.model import load
 
 __all__ = [
@@ -139,28 +138,6 @@ def run(chips: Sequence[Chip], path: Path = RESULTS) -> None:
         figures = measure(chip)
         entry = {"command": f"{COMMAND} --run {chip.name}", "tools": with_tools, "figures": figures}
         put(path, chip.name, entry, order=CHIPS)
-
-
-def chosen(names: Sequence[str], results: dict[str, Any]) -> list[Chip]:
-    """The chips that ``--run`` names.
-
-    Raises
-    ------
-    UserError
-        There is no such chip.
-    """
-    chips: list[Chip] = []
-    for name in names:
-        if name == "missing":
-            chips += [chip for chip in CHIPS.values() if chip.name not in results]
-        elif name in CHIPS:
-            chips.append(CHIPS[name])
-        else:
-            raise UserError(
-                f"there is no chip {name!r}: the chips are {', '.join(CHIPS)}",
-                "Name one of them, or missing for those without figures",
-            )
-    return chips
 
 
 #: `BASE_NS`, `FILL_NS`, `BLOCK_RAM_NS` and `POOL_NS` of `hw.plan.clock`.
@@ -281,7 +258,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fit", action="store_true", help="print constants for hw.plan.clock")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     options = parser.parse_args(arguments)
-    run(chosen(options.run, stored(RESULTS)))
+    names = named(options.run, CHIPS, stored(RESULTS), what="chip")
+    run([CHIPS[name] for name in names])
     chips = routed()
     if options.fit:
         for name, value in zip(_NAMES, fit(chips), strict=True):

@@ -25,9 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.chip_parts import PARTS, Part
-from benchmarks.stored import put, stored, tools
+from benchmarks.stored import named, put, stored, tools
 from sw import cli
-from sw.errors import UserError
 
 __all__ = ["RESULTS", "ROWS", "Row", "cells", "main", "markdown"]
 
@@ -248,26 +247,9 @@ def run(parts: Sequence[Part], path: Path = RESULTS) -> None:
 
 
 def chosen(names: Sequence[str], results: dict[str, Any]) -> list[Part]:
-    """The parts that ``--run`` names.
-
-    Raises
-    ------
-    UserError
-        There is no such part.
-    """
-    parts: list[Part] = []
-    for name in names:
-        if name == "missing":
-            missing = (part for part in PARTS.values() if part.name not in results)
-            parts += sorted(missing, key=lambda part: part.minutes)
-        elif name in PARTS:
-            parts.append(PARTS[name])
-        else:
-            raise UserError(
-                f"there is no part {name!r}: the parts are {', '.join(PARTS)}",
-                "Name one of them, or missing for those without figures",
-            )
-    return parts
+    """The parts that ``--run`` names, missing ones the quickest first; see `named`."""
+    every = sorted(PARTS, key=lambda name: PARTS[name].minutes)
+    return [PARTS[name] for name in named(names, every, results, what="part")]
 
 
 def main(arguments: list[str] | None = None) -> int:

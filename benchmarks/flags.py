@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import size
 from benchmarks.chip_parts import BLOCK_CLOCK, PARTS
 from benchmarks.routed_chip import plan_options
-from benchmarks.stored import put, stored, tools
+from benchmarks.stored import named, put, stored, tools
 from benchmarks.throughput import EXAMPLES
 from benchmarks.used import apart
 from hw.build import sources_of
@@ -291,15 +291,7 @@ def main(arguments: list[str] | None = None) -> None:
         help=f"measure it first (repeatable): missing, {', '.join(ENTRIES)}",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    known = stored(RESULTS)
-    names = []
-    for name in options.run:
-        if name not in ENTRIES and name != "missing":
-            raise UserError(
-                f"there is nothing to measure called {name!r}: there are {', '.join(ENTRIES)}",
-                "Name one of them, or missing for those without figures",
-            )
-        names += [e for e in ENTRIES if e not in known] if name == "missing" else [name]
+    names = named(options.run, ENTRIES, stored(RESULTS), what="measurement")
     run(names)
     print(markdown(stored(RESULTS)))
 

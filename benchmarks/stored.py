@@ -9,20 +9,57 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hw.flow.toolchain import find_nextpnr, find_yosys
 from sw import cli
+from sw.errors import UserError
 
-__all__ = ["put", "stored", "tools"]
+__all__ = ["named", "put", "stored", "tools"]
 
 
 def stored(path: Path) -> dict[str, Any]:
     """Entries by name; empty where there is no file."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def named(
+    given: Iterable[str], every: Iterable[str], known: Collection[str], *, what: str
+) -> list[str]:
+    """The entries that ``--run`` names.
+
+    Parameters
+    ----------
+    given : iterable of str
+        Names, and "missing" for those that ``known`` lacks.
+    every : iterable of str
+        All names, in the order in which missing ones are measured.
+    known : collection of str
+        Names that have figures.
+    what : str
+        What an entry is called, for the error.
+
+    Raises
+    ------
+    UserError
+        There is none of that name.
+    """
+    names: list[str] = []
+    every = list(every)
+    for name in given:
+        if name == "missing":
+            names += [other for other in every if other not in known]
+        elif name in every:
+            names.append(name)
+        else:
+            raise UserError(
+                f"there is no {what} {name!r}: the {what}s are {', '.join(every)}",
+                "Name one of them, or missing for those without figures",
+            )
+    return names
 
 
 def put(path: Path, name: str, entry: dict[str, Any], *, order: Iterable[str]) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks import chip_clock
-from benchmarks.chip_clock import CHIPS, TODAY, Routed, chosen, errors, fit, markdown, routed, run
-from benchmarks.stored import stored
+from benchmarks.chip_clock import CHIPS, TODAY, Routed, errors, fit, markdown, routed, run
+from benchmarks.stored import named, stored
 from hw.plan.clock import CLOCK_SHARE
 from sw.errors import UserError
 
@@ -77,13 +77,12 @@ def test_runs_are_stored(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None
     entry = stored(path)[first.name]
     assert entry["figures"] == {"model": first.model}
     assert entry["command"] == f"python -m benchmarks.chip_clock --run {first.name}"
-    missing = chosen(["missing"], stored(path))
-    assert [chip.name for chip in missing] == list(CHIPS)[2:]
+    assert named(["missing"], CHIPS, stored(path), what="chip") == list(CHIPS)[2:]
 
 
 def test_unknown_chip() -> None:
     with pytest.raises(UserError) as caught:
-        chosen(["fashion-1F"], {})
+        chip_clock.main(["--run", "fashion-1F"])
     assert str(caught.value).startswith("there is no chip 'fashion-1F': the chips are larq_mnist-")
 
 

@@ -51,7 +51,7 @@ def test_the_rival_makes_another_netlist() -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(UserError, match="nothing to measure called 'synthesis-x'"):
+    with pytest.raises(UserError, match="there is no measurement 'synthesis-x'"):
         flags.main(["--run", "synthesis-x"])
     with pytest.raises(UserError, match="compares the netlists of synthesis-lines-serial"):
         flags.measure("routing-lines-serial", {})
