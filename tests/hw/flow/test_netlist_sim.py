@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,17 +12,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from boards import find
 from hw.plan.cost import Cost
 from hw.plan.edges import join
 from hw.plan.foldings import foldings
 from hw.plan.layer import Segment, segments
-from hw.plan.plan import Plan
+from hw.plan.plan import Plan, make_plan
 from hw.plan.stages import cut
 from sim.core import CoreSimulator, Stall
 from sim.netlist import compile_netlist
 from sw import golden
-from sw.model.ir import Padding
+from sw.detect import objects
+from sw.model.ir import Graph, Padding
 from sw.model.model import Model
+from tests.detectors import detector
 from tests.graphs import random_frames
 from tests.hw.plan.graphs import Builder, model_of
 
@@ -119,6 +123,27 @@ def test_packed_weights_are_the_golden_model(rng: np.random.Generator) -> None:
     assert len(weights) == plan.weights.block_rams
     for ram in weights:
         assert "OUTREG" in (ram["parameters"]["REGMODE_A"], ram["parameters"]["REGMODE_B"])
+
+
+def test_levels_in_block_ram_mark_the_boxes(rng: np.random.Generator) -> None:
+    """Levels of 240 boxes, read behind an output register, with stalls."""
+    model = detector(10, 12)
+    head = model.graph.head
+    offset = head.offset.reshape(10, 12, 2, 5).copy()
+    offset[..., 4] += rng.normal(-2, 2, offset.shape[:-1])
+    head = replace(head, offset=offset.ravel().astype(np.float32))
+    model = replace(model, graph=Graph(ops=(*model.graph.ops[:-1], head)))
+    budget = find("ulx3s", "12F").budget
+    plan = make_plan(model, board="none", budget=budget, clock=50, fps=100, objectness=0.4)
+    config = plan.layers[-1].objectness
+    assert config is not None and (config.levels, config.kind) == (240, "block")
+    frames = random_frames(rng, model.graph, 12)
+    frames[:6] //= 2
+    simulator = CoreSimulator(plan, model, compiler=compile_netlist)
+    found = simulator.run(model.preprocessing.apply(frames), stall=Stall(i=0.3, o=0.3, seed=1))
+    expected = objects(model, golden.scores(model, frames), 0.4)
+    assert found.objects is not None and 0.1 < expected.mean() < 0.9
+    np.testing.assert_array_equal(found.objects, expected)
 
 
 def _another_sum(top: dict[str, Any]) -> None:

@@ -34,11 +34,12 @@ def test_of_a_detector(asked: float | None, objectness: float) -> None:
     plan = planned(detector(), asked)
     assert plan.objectness == objectness == plan.summary()["objectness"]
     layer = plan.layers[-1]
-    assert layer.objectness == ObjectnessConfig(
+    config = ObjectnessConfig(
         elements=plan.head.elements, levels=1, score_bits=plan.head.score_bits
     )
-    assert layer.cycles == layer.objectness.cycles_per_frame == plan.head.cycles_per_frame
-    cost = objectness_cost(layer.objectness)
+    assert layer.objectness == config
+    assert layer.cycles == config.cycles_per_frame == plan.head.cycles_per_frame
+    cost = objectness_cost(config)
     assert layer.cost.lut > cost.lut > 0 and layer.cost.ff > cost.ff > 0
 
 
