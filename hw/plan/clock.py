@@ -38,16 +38,16 @@ __all__ = [
 CLOCK_SHARE = 0.85
 
 #: Period of a small design, in nanoseconds.
-BASE_NS = 5.5736
+BASE_NS = 5.611
 
 #: What a full device would add.
-FILL_NS = 3.1946
+FILL_NS = 2.7983
 
 #: What a block RAM of the largest weight memory adds.
-BLOCK_RAM_NS = 0.0838
+BLOCK_RAM_NS = 0.0842
 
 #: What a pool adds.
-POOL_NS = 1.4854
+POOL_NS = 1.529
 
 
 def clock_terms(
