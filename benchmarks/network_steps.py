@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,17 @@ from sw.train.zoo import NETWORKS
 if TYPE_CHECKING:
     from sw.train.engine.network import Network
 
-__all__ = ["STEPS", "Case", "chip", "core", "full", "make_network", "make_plan_of", "random_frames"]
+__all__ = [
+    "STEPS",
+    "Case",
+    "chip",
+    "core",
+    "full",
+    "make_network",
+    "make_plan_of",
+    "random_frames",
+    "widest",
+]
 
 #: Of weights and frames, and of the placer.
 SEED = 1
@@ -42,8 +53,11 @@ SETTLING = (2, 3)
 #: A device that takes everything is the board's so many times over.
 TIMES = 1_000
 
-#: What a full size is planned for, where it does not fit.
+#: What the planner is asked for where only size counts: a frame a second at 100 MHz.
 FULL_CLOCK, FULL_FPS = 100.0, 1.0
+
+#: Widths are tried in steps of so many to 1.
+WIDTHS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,10 +215,10 @@ def full(case: Case) -> dict[str, Any]:
     """
     from sw.train.engine.task import scores_of
 
-    case = replace(case, width=1.0)
+    whole = replace(case, width=1.0)
     with cli.step(f"run {case.name} in full size"):
-        network = make_network(case)
-        model = make_model(network, case)
+        network = make_network(whole)
+        model = make_model(network, whole)
         frames = random_frames(model.graph.input.type.shape, 1, SEED + 1)
         start = time.process_time()
         scores = golden.scores(model, frames)
@@ -221,8 +235,32 @@ def full(case: Case) -> dict[str, Any]:
         "scores": int(scores.size),
         "distinct_scores": len(np.unique(scores)),
         "weight_bits": sum(bits),
+        "widest": widest(case, fits),
         **_full_plan(model),
     }
+
+
+def widest(case: Case, fits: Callable[[Case], bool]) -> float:
+    """The greatest width from the case's to 1 that fits, in steps of 1 / `WIDTHS`."""
+    # What fits at one width is taken to fit at each smaller one.
+    low, high = round(case.width * WIDTHS), WIDTHS + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(replace(case, width=middle / WIDTHS)):
+            low = middle
+        else:
+            high = middle
+    return low / WIDTHS
+
+
+def fits(case: Case) -> bool:
+    """Whether the planner puts a network on the board, however slow."""
+    options = ["--size", "85F", "--clock", f"{FULL_CLOCK:g}", "--fps", f"{FULL_FPS:g}"]
+    try:
+        planned(plan_options(options), make_model(make_network(case), case))
+    except PlanError:
+        return False
+    return True
 
 
 def _full_plan(model: Model) -> dict[str, Any]:

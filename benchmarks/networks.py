@@ -8,7 +8,7 @@ each stored as soon as it is done:
 1. *core*: at a width that fits, frames go through the compiled RTL; every tensor that leaves a
    stage and every score must equal the golden model's, and cycles are counted.
 2. *full*: at width 1 a frame goes through the golden model, whose scores must be PyTorch's;
-   and the planner says what the network would need.
+   and the planner says what the network would need, and at which width it would fit.
 3. *chip*: the first step's design, with link and pins, is placed and routed, with one seed.
 
 Weights are random numbers of a seed (`benchmarks.network_steps`). Measuring needs PyTorch.
@@ -54,9 +54,9 @@ _CASES = (
     _case("binarynet-vgg", "ste", 0.25, fps=100, frames=5),
     _case("plate-detector", "high-precision-second", 0.5, fps=60, frames=3),
     _case("alexnet", "trained-binarization", 0.03125, fps=10, frames=2, classes=1000),
-    _case("resnet-18", "trained-binarization", 0.125, fps=10, frames=2, classes=1000),
-    _case("birealnet-18", "bireal", 0.0625, fps=10, frames=2, classes=1000),
-    _case("birealnet-34", "bireal", 0.0625, fps=10, frames=2, classes=1000),
+    _case("resnet-18", "trained-binarization", 0.125, fps=20, frames=2, classes=1000),
+    _case("birealnet-18", "bireal", 0.0625, fps=20, frames=2, classes=1000),
+    _case("birealnet-34", "bireal", 0.0625, fps=20, frames=2, classes=1000),
 )
 
 #: Every network by its name, the smallest design first.
@@ -123,7 +123,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
         "Fmax MHz", "planned", "frames/s",
     ),
     "In full size": (
-        "network", "weights Mbit", "golden model, a frame", "fits an 85F",
+        "network", "weights Mbit", "golden model, a frame", "fits an 85F", "widest that fits",
         "block RAM at 1 frame/s", "LUT", "cycles",
     ),
 }  # fmt: skip
@@ -171,6 +171,7 @@ def _full_cells(_: Case, figures: dict[str, Any]) -> tuple[str, ...]:
         f"{full['weight_bits'] / 1e6:.3g}",
         f"{full['golden_seconds']:.2f} s",
         "no" if "refused" in full else "yes",
+        f"{full['widest']:g}",
         f"{needs['bram']:,}",
         f"{needs['lut']:,}",
         f"{needs['cycles_per_frame']:,}",

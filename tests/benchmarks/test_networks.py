@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import networks
-from benchmarks.network_steps import STEPS, random_frames
+from benchmarks.network_steps import STEPS, random_frames, widest
 from benchmarks.networks import CASES, HEADINGS, MISSING, chosen, markdown, rows, run
 from benchmarks.stored import stored
 from sw.errors import UserError
@@ -28,7 +28,7 @@ FIGURES: dict[str, Any] = {
     },
     "full": {
         "weight_bits": 4_570_000, "golden_seconds": 0.5, "refused": "it does not fit",
-        "needs": PREDICTED,
+        "widest": 0.46875, "needs": PREDICTED,
     },
     "chip": {"lut": 4100, "ff": 3100, "bram": 40, "dsp": 4, "fmax_mhz": 118.0},
 }  # fmt: skip
@@ -69,6 +69,11 @@ def test_each_step_is_stored(path: Path) -> None:
     assert len(missing) == len(CASES) * len(STEPS) - 2
 
 
+@pytest.mark.parametrize("limit", [0.25, 0.5, 0.96875, 1.0])
+def test_the_widest_that_fits(limit: float) -> None:
+    assert widest(CASES["vgg-small"], lambda case: case.width <= limit) == limit
+
+
 def test_figures_of_another_width_are_stale(path: Path) -> None:
     case = CASES["vgg-small"]
     run([(case, "core")], path)
@@ -102,7 +107,7 @@ def test_tables(path: Path) -> None:
     assert (
         "| vgg-small | 4,100 | 4,000 | 3,100 | 3,000 | 40 | 40 | 4 | 4 | 118 | 126 | 400 |" in lines
     )
-    assert "| vgg-small | 4.57 | 0.50 s | no | 40 | 4,000 | 294,912 |" in lines
+    assert "| vgg-small | 4.57 | 0.50 s | no | 0.46875 | 40 | 4,000 | 294,912 |" in lines
     assert lines[-2] == "it does not fit"
 
 
