@@ -38,10 +38,12 @@ __all__ = [
     "chip",
     "core",
     "full",
+    "make_model",
     "make_network",
     "make_plan_of",
     "random_frames",
     "widest",
+    "widest_of",
 ]
 
 #: Of weights and frames, and of the placer.
@@ -235,12 +237,17 @@ def full(case: Case) -> dict[str, Any]:
         "scores": int(scores.size),
         "distinct_scores": len(np.unique(scores)),
         "weight_bits": sum(bits),
-        "widest": widest(case, fits),
         **_full_plan(model),
     }
 
 
-def widest(case: Case, fits: Callable[[Case], bool]) -> float:
+def widest(case: Case) -> dict[str, Any]:
+    """The greatest width that the planner puts on the board, however slow."""
+    with cli.step(f"plan {case.name} at several widths"):
+        return {"width": widest_of(case, _fits)}
+
+
+def widest_of(case: Case, fits: Callable[[Case], bool]) -> float:
     """The greatest width from the case's to 1 that fits, in steps of 1 / `WIDTHS`."""
     # What fits at one width is taken to fit at each smaller one.
     low, high = round(case.width * WIDTHS), WIDTHS + 1
@@ -253,8 +260,7 @@ def widest(case: Case, fits: Callable[[Case], bool]) -> float:
     return low / WIDTHS
 
 
-def fits(case: Case) -> bool:
-    """Whether the planner puts a network on the board, however slow."""
+def _fits(case: Case) -> bool:
     options = ["--size", "85F", "--clock", f"{FULL_CLOCK:g}", "--fps", f"{FULL_FPS:g}"]
     try:
         planned(plan_options(options), make_model(make_network(case), case))
@@ -279,4 +285,4 @@ def _full_plan(model: Model) -> dict[str, Any]:
 
 
 #: What is measured of a case, in order.
-STEPS = {"core": core, "full": full, "chip": chip}
+STEPS = {"core": core, "full": full, "widest": widest, "chip": chip}

@@ -2,14 +2,15 @@
 
 ``python -m benchmarks.networks`` prints the tables of docs/papers.md from the figures that are
 stored in ``tests/baselines/networks.json``. ``--run NAME`` measures a network again, ``--run
-missing`` whatever has no figures, the smallest first. Of each network there are three steps,
+missing`` whatever has no figures, the smallest first. Of each network there are four steps,
 each stored as soon as it is done:
 
 1. *core*: at a width that fits, frames go through the compiled RTL; every tensor that leaves a
    stage and every score must equal the golden model's, and cycles are counted.
 2. *full*: at width 1 a frame goes through the golden model, whose scores must be PyTorch's;
-   and the planner says what the network would need, and at which width it would fit.
-3. *chip*: the first step's design, with link and pins, is placed and routed, with one seed.
+   and the planner says what the network would need.
+3. *widest*: the greatest width at which the planner puts it on the board.
+4. *chip*: the first step's design, with link and pins, is placed and routed, with one seed.
 
 Weights are random numbers of a seed (`benchmarks.network_steps`). Measuring needs PyTorch.
 """
@@ -165,13 +166,13 @@ def _chip_cells(_: Case, figures: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _full_cells(_: Case, figures: dict[str, Any]) -> tuple[str, ...]:
-    full = figures["full"]
+    full, widest = figures["full"], figures.get("widest")
     needs = full["needs"]
     return (
         f"{full['weight_bits'] / 1e6:.3g}",
         f"{full['golden_seconds']:.2f} s",
         "no" if "refused" in full else "yes",
-        f"{full['widest']:g}",
+        MISSING if widest is None else f"{widest['width']:g}",
         f"{needs['bram']:,}",
         f"{needs['lut']:,}",
         f"{needs['cycles_per_frame']:,}",
