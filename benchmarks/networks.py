@@ -170,7 +170,7 @@ def _full_cells(_: Case, figures: dict[str, Any]) -> tuple[str, ...]:
     needs = full["needs"]
     return (
         f"{full['weight_bits'] / 1e6:.3g}",
-        f"{full['golden_seconds']:.2f} s",
+        f"{full['golden_seconds']:.2f} s" if full["golden_seconds"] else "under 0.01 s",
         "no" if "refused" in full else "yes",
         MISSING if widest is None else f"{widest['width']:g}",
         f"{needs['bram']:,}",
