@@ -65,16 +65,17 @@ class Ram(wiring.Component):
         for index, depth in enumerate(self._pages):
             # The attribute lets Yosys ignore collisions; it does so for a register that it
             # moves into the memory itself, hence the asynchronous port.
+            # A page begins at a multiple of its size, or of the next power of two.
+            size = max(1, (depth - 1).bit_length())
             memory = Memory(
                 shape=self._width,
-                depth=depth,
+                # CXXRTL stops at any address beyond a memory, and a page sees those of others.
+                depth=depth if len(self._pages) == 1 else 1 << size,
                 init=[],
                 attrs={"ram_style": "block", "no_rw_check": 1},
             )
             m.submodules[f"page_{index}"] = memory
             write, read = memory.write_port(), memory.read_port(domain="comb")
-            # A page begins at a multiple of its size, or of the next power of two.
-            size = max(1, (depth - 1).bit_length())
             fetched = Signal(self._width, reset_less=True)
             word = Signal(self._width, reset_less=True)
             m.d.comb += [

@@ -17,9 +17,13 @@ from sw.protocol import (
 
 __all__ = ["TRANSMIT_BYTES", "LinkConfig", "uart_divisor"]
 
-#: Frames are kept in at least two slots; up to this many bytes it costs little to have more,
+#: Most frames are kept in at least two slots; up to this many bytes it costs little to have more,
 #: and the more there are in flight, the less the host's latency counts.
 SLOT_BYTES = 4096
+
+#: A larger frame has one slot, for two would take more than 64 block RAMs: it is sent only
+#: when the result of the one before it has come.
+MAX_PAIR_BYTES = 65_536
 
 #: Ring of the COBS encoder: a block is 255 bytes, and must fit beside the one being sent.
 TRANSMIT_BYTES = 512
@@ -113,7 +117,8 @@ class LinkConfig:
     @property
     def slots(self) -> int:
         """Frames that the accelerator holds: credits of the host."""
-        return min(MAX_SLOTS, max(2, SLOT_BYTES // self.frame_bytes))
+        least = 2 if self.frame_bytes <= MAX_PAIR_BYTES else 1
+        return min(MAX_SLOTS, max(least, SLOT_BYTES // self.frame_bytes))
 
     @property
     def buffer_bytes(self) -> int:

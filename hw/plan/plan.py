@@ -305,7 +305,8 @@ def _too_large(search: Search, request: _Request) -> PlanError:
     advice = _recommend(search, request, slowest, "Take ")
     return PlanError(
         f"'{request.name}' does not fit {request.device}: it needs {' and '.join(parts)}; its "
-        f"weights alone are {search.weight_bits / 1e6:.3g} Mbit",
+        f"weights alone are {search.weight_bits / 1e6:.3g} Mbit, and a frame would take "
+        f"{choice.cycles} cycles",
         advice or "Take a larger device, raise --share, or train a smaller network",
     )
 

@@ -127,7 +127,7 @@ def test_frames_that_cannot_be_sent(changes, message):
 
 @pytest.mark.parametrize(
     ("elements", "code_bits", "slots"),
-    [(784, 8, 5), (784, 1, 16), (3072, 8, 2), (150_528, 8, 2), (10, 1, 16)],
+    [(784, 8, 5), (784, 1, 16), (3072, 8, 2), (65_536, 8, 2), (150_528, 8, 1), (10, 1, 16)],
 )
 def test_slots(elements, code_bits, slots):
     config = LinkConfig(elements=elements, code_bits=code_bits, scores=10, score_bits=16)

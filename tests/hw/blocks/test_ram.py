@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from amaranth.back import rtlil
@@ -71,3 +72,9 @@ def test_no_logic_for_collisions(tmp_path, pages, blocks):
     for cell in behind:
         assert cell["connections"]["CE"] == rams[0]["connections"]["CEB"]
         assert cell["connections"].get("LSR", ["0"]) in ([], ["0"], ["x"])
+
+
+def test_a_page_has_room_for_the_addresses_of_others() -> None:
+    """CXXRTL stops at an address beyond a memory even where nothing is read or written."""
+    text = rtlil.convert(Ram(width=8, pages=(4096, 4096, 3000)), name="top")
+    assert sorted(re.findall(r"memory width 8 size (\d+)", text)) == ["4096"] * 3

@@ -7,6 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from hw.link.buffer import FrameBuffer, Unpacker
+from hw.plan import link
 from hw.plan.link import LinkConfig
 from sw.protocol import pack_codes
 
@@ -19,9 +20,27 @@ def config(elements: int, code_bits: int) -> LinkConfig:
     return LinkConfig(elements=elements, code_bits=code_bits, scores=1, score_bits=8)
 
 
+def one_slot_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Treat the small frames of a test as large ones."""
+    monkeypatch.setattr(link, "MAX_PAIR_BYTES", 1)
+    monkeypatch.setattr(link, "SLOT_BYTES", 0)
+
+
+@pytest.mark.parametrize("frame_bytes", [2, 7, 600])
+@pytest.mark.parametrize("o_stall", [0.0, 0.5])
+def test_one_slot_gives_committed_frames_only(rng, frame_bytes, o_stall, monkeypatch):
+    one_slot_only(monkeypatch)
+    assert config(frame_bytes, 8).slots == 1
+    check_committed_frames(rng, frame_bytes, o_stall)
+
+
 @pytest.mark.parametrize("frame_bytes", [1, 2, 7, 600, 2200])
 @pytest.mark.parametrize("o_stall", [0.0, 0.5])
 def test_buffer_gives_committed_frames_only(rng, frame_bytes, o_stall):
+    check_committed_frames(rng, frame_bytes, o_stall)
+
+
+def check_committed_frames(rng, frame_bytes: int, o_stall: float) -> None:
     block = FrameBuffer(config=config(frame_bytes, 8))
     expected, received = [], []
     rounds = {600: 8, 2200: 3}.get(frame_bytes, 60)
@@ -67,6 +86,16 @@ def test_buffer_gives_committed_frames_only(rng, frame_bytes, o_stall):
 
 @pytest.mark.parametrize("frame_bytes", [1, 2, 7, 100])
 def test_clear_leaves_the_frame_that_is_being_read(rng, frame_bytes):
+    check_clear(rng, frame_bytes)
+
+
+@pytest.mark.parametrize("frame_bytes", [2, 7, 100])
+def test_clear_leaves_the_only_slot_if_it_is_being_read(rng, frame_bytes, monkeypatch):
+    one_slot_only(monkeypatch)
+    check_clear(rng, frame_bytes)
+
+
+def check_clear(rng, frame_bytes: int) -> None:
     """Whole frames come out, and none that was committed before a clear and not begun."""
     block = FrameBuffer(config=config(frame_bytes, 8))
     begun: list[bytes] = []

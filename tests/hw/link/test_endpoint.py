@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hw.plan import link
 from hw.plan.link import LinkConfig
 from sw.protocol import (
     COUNTERS_BYTES,
@@ -46,6 +47,19 @@ def random_codes(rng, config: LinkConfig, frames: int) -> np.ndarray:
 @pytest.mark.parametrize(("elements", "code_bits", "lanes", "scores", "score_bits"), SHAPES)
 @pytest.mark.parametrize("stalls", [(0.0, 0.0), (0.3, 0.6)])
 def test_frames(rng, elements, code_bits, lanes, scores, score_bits, stalls):
+    check_frames(rng, (elements, code_bits, lanes, scores, score_bits), stalls)
+
+
+@pytest.mark.parametrize("shape", [SHAPES[0], SHAPES[2], SHAPES[-1]])
+def test_frames_one_at_a_time(rng, shape, monkeypatch):
+    """As where one slot is all there is."""
+    monkeypatch.setattr(link, "MAX_PAIR_BYTES", 1)
+    monkeypatch.setattr(link, "SLOT_BYTES", 0)
+    check_frames(rng, shape, (0.3, 0.6))
+
+
+def check_frames(rng, shape: tuple[int, ...], stalls: tuple[float, float]) -> None:
+    elements, code_bits, lanes, scores, score_bits = shape
     config = LinkConfig(
         elements=elements, code_bits=code_bits, scores=scores, score_bits=score_bits
     )
