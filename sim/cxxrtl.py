@@ -13,6 +13,7 @@ import functools
 import importlib.resources
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -37,6 +38,9 @@ _SPLIT = Path(__file__).with_name("split.py")
 _FLAGS = ("-std=c++17", "-march=native", "-fPIC", "-shared", "-w")
 _SCRIPT = "read_rtlil design.il\nhierarchy -top top\nproc\nflatten\nopt_expr\nopt_clean\n"
 _WRITE = "write_cxxrtl -g0 design.cc\n"
+#: Right shifts of signed numbers, which CXXRTL 0.70 cuts to the width of the result before it
+#: shifts: of a part select of a signed number too little is left.
+_CUT_SHORT = re.compile(r"\b(shr|shift|shiftx)_s[us]<")
 #: CXXRTL's headers, in Yosys' share folder.
 _RUNTIME = "include/backends/cxxrtl/runtime"
 
@@ -166,6 +170,7 @@ def _build(folder: Path, yosys: Tool, compiler: tuple[str, ...], name: str) -> N
         yosys.run(["-q", "-s", "script.ys"], cwd=folder, log=folder / "yosys.log")
     design = folder / "design.cc"
     source = design.read_text()
+    assert not _CUT_SHORT.search(source), "CXXRTL shifts a signed number that it has cut off"
     design.write_text(split_functions(source))
     options = [f"-I{path}" for path in (folder, share(yosys) / _RUNTIME)]
     if "converged = false" in source:

@@ -264,7 +264,9 @@ class Responder(wiring.Component):
         frames_out = Signal(16)
         fetch = Signal()
         reported, is_last_report = self._report(m, fetch, position, frames_out)
-        wide = Signal(signed(8 * self._config.score_bytes))
+        # Unsigned, once it is as wide as it is sent: CXXRTL cuts the source of a signed part
+        # select to the part before it shifts.
+        wide = Signal(8 * self._config.score_bytes)
         byte = Signal(range(self._config.score_bytes))
         m.d.comb += wide.eq(self.i_scores.payload.data)
         is_last_byte = byte == self._config.score_bytes - 1

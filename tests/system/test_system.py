@@ -15,7 +15,9 @@ from sw.driver.links import Link
 from sw.driver.session import Session
 from sw.driver.simulated import SimulatedLink
 from sw.errors import LinkError
-from sw.model import load, save
+from sw.golden import make_vectors
+from sw.model import Preprocessing, load, save
+from sw.model.ir import Dense, Graph, Head, Input, IntegerRange, TensorType
 from sw.protocol import pack_codes
 from sw.run import main
 from tests.graphs import random_frames
@@ -67,6 +69,46 @@ def test_frames(rng, accelerator):
     assert after.bad_packets == after.overruns == 0
     found = accelerator.evaluate(frames, accelerator.model.classify(expected))
     assert found.accuracy == 1.0
+
+
+@pytest.mark.parametrize(("bits", "score_bytes"), [(1, 2), (8, 4)])
+def test_scores_of_several_bytes(rng, tmp_path, bits, score_bytes):
+    model = wide_model(rng, bits)
+    save(model, tmp_path / "model.npz")
+    frames = random_frames(rng, model.graph, 20)
+    expected = golden.scores(model, frames)
+    assert (np.abs(expected) >= 1 << 8 * score_bytes // 2).any(), "more than the low bytes"
+    assert (expected < 0).any()
+    with Accelerator(f"sim:{tmp_path / 'model.npz'}?mode=bytes") as accelerator:
+        assert accelerator.info.score_bytes == score_bytes
+        assert np.array_equal(accelerator.predict(frames), expected)
+
+
+def wide_model(rng, bits):
+    """A dense layer over 60 pixels of 8 bits, whose weights have ``bits``."""
+    limit = max(1, 2 ** (bits - 1) - 1)
+    shape = 3, 60
+    weights = rng.choice([-1, 1], shape) if bits == 1 else rng.integers(-limit, limit + 1, shape)
+    range_ = IntegerRange(low=0, high=255)
+    zeros, ones = np.zeros(3), np.ones(3, np.float32)
+    graph = Graph(
+        ops=(
+            Input(name="input", type=TensorType(height=6, width=10, channels=1, range=range_)),
+            Dense(name="dense", source="input", weights=weights.astype(np.int8), weight_bits=bits),
+            Head(
+                name="head",
+                source="dense",
+                bias=zeros.astype(np.int32),
+                scale=ones,
+                offset=zeros.astype(np.float32),
+            ),
+        )
+    )
+    preprocessing = Preprocessing.identity()
+    frames = random_frames(rng, graph, 3)
+    return small_model(
+        graph=graph, preprocessing=preprocessing, vectors=make_vectors(graph, preprocessing, frames)
+    )
 
 
 def test_a_stream_cut_off(rng, accelerator):
