@@ -143,7 +143,7 @@ def test_slots(elements, code_bits, slots):
         (3072, (4096, 2048), 3),
         (2200, (4096, 304), 3),
         (9000, (16384, 1616), 9),
-        (150_528, (*(16384,) * 18, 4096, 2048), 147),
+        (150_528, (*(16384,) * 9, 3072), 74),
     ],
 )
 def test_pages_of_the_frame_buffer(elements, pages, blocks):
