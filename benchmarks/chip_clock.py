@@ -37,7 +37,7 @@ from benchmarks.throughput import EXAMPLES
 from hw.options import planned
 from hw.plan.clock import BASE_NS, BLOCK_RAM_NS, FILL_NS, POOL_NS, clock_terms
 from hw.plan.cost import Cost
-from hw.plan.plan import largest_memory
+from hw.plan.plan import Plan, largest_memory
 from hw.plan.stages import PoolStage, cut
 from sw import cli
 from sw.model import load
@@ -115,19 +115,21 @@ def measure(chip: Chip) -> dict[str, Any]:
     """Plan and route a chip; its figures, plain JSON."""
     model = load(EXAMPLES / f"{chip.model}.npz")
     made = planned(plan_options(chip.arguments), model)
-    summary = made.plan.summary()
     return {
         "clock_mhz": made.plan.clock_mhz,
         "device_lut": made.board.budget.lut,
-        "predicted": summary["predicted"],
+        "predicted": made.plan.summary()["predicted"],
         "largest_memory": largest_memory(made.plan.layers),
-        "foldings": [
-            {key: layer[key] for key in ("rows", "simd", "columns", "weight_memory")}
-            for layer in summary["layers"]
-            if "rows" in layer
-        ],
+        "foldings": foldings(made.plan),
         **route_chip(made, seeds=(SEED,)),
     }
+
+
+def foldings(plan: Plan) -> list[dict[str, Any]]:
+    """What tells the arrays of one plan from those of another."""
+    keys = ("rows", "simd", "columns", "weight_memory")
+    layers = plan.summary()["layers"]
+    return [{key: layer[key] for key in keys} for layer in layers if "rows" in layer]
 
 
 def run(chips: Sequence[Chip], path: Path = RESULTS) -> None:

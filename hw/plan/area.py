@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from math import ceil
+from math import ceil, log2, sqrt
 
 from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.carry import chain_sites
@@ -83,8 +83,11 @@ def pe_counts(config: ArrayConfig) -> tuple[int, int]:
     return sites, registers
 
 
-def array_terms(config: ArrayConfig) -> Terms:
-    """Systolic array: PEs, weight memories, thresholds, hop registers, output FIFO."""
+def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
+    """Systolic array: PEs, weight memories, thresholds, hop registers, output FIFO.
+
+    ``trained``: single levels lie as those of a trained network do, and not anywhere.
+    """
     if config.weight_memory == "logic":
         return _logic_terms(config)
     columns, hops, weights = config.columns, config.hops, config.weights
@@ -127,7 +130,7 @@ def array_terms(config: ArrayConfig) -> Terms:
     gathered = range(config.segment, hops, config.segment)
     registers += word + sum(gathered) * config.rows_per_hop * columns * config.out_bits
     if config.thresholds is not None:
-        more = _threshold_terms(config.thresholds, config)
+        more = _threshold_terms(config.thresholds, config, trained)
         for name, number in more.lut.items():
             lut[name] = lut.get(name, 0) + number
         registers += more.ff["registers"]
@@ -143,7 +146,11 @@ def _logic_terms(config: ArrayConfig) -> Terms:
     # The lanes are registered in front of the sums.
     registers = config.columns * float(sums.ff + config.simd * config.lane_bits) + 2 * word
     if given is None or given.levels > 1:
-        more = Terms(ff={"registers": 0}) if given is None else _threshold_terms(given, config)
+        more = (
+            Terms(ff={"registers": 0})
+            if given is None
+            else _threshold_terms(given, config, trained=True)
+        )
         for name, number in more.lut.items():
             lut[name] = lut.get(name, 0) + number
         return Terms(
@@ -161,7 +168,20 @@ def _logic_terms(config: ArrayConfig) -> Terms:
     return Terms(lut=lut, ff={"logic": 1, "registers": registers})
 
 
-def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:
+def _start_bits(array: ArrayConfig) -> float:
+    """Bits of start values that differ from each other, for trained thresholds.
+
+    1. Sums of N lanes of random signs, each of 0 to c, spread by about ``sqrt(N) * c / 2``
+       about the middle, and batch norm puts thresholds where the sums are: 98 of 100 of the
+       examples' within four times that.
+    2. So ``log2(4 * sqrt(N) * c)`` low bits are as good as random, and what is above them
+       is one more bit, seen through inverters: on which side of the middle the level lies.
+    """
+    spread = 4 * sqrt(array.fan_in) * (2**array.lane_bits - 1)
+    return min(array.match_bits, log2(spread) + 1)
+
+
+def _threshold_terms(config: ThresholdConfig, array: ArrayConfig, trained: bool) -> Terms:
     """Thresholds of all rows: their memories, and several levels' comparisons a column.
 
     A single level is compared in the accumulator, which starts from it; columns whose
@@ -174,7 +194,8 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig) -> Terms:
     if array.has_start:
         # The highest bit is set for a threshold of 0 alone.
         width = config.match_bits
-        start = walks * rom_luts(width, depth) if depth > 1 else 0
+        start_bits = _start_bits(array) if trained else width
+        start = walks * rom_luts(start_bits, depth) if depth > 1 else 0
         registers = walks * rom_bits(width, depth) if depth > 16 else 0
         return Terms(
             lut={"start": array.rows * start, **border},

@@ -25,7 +25,7 @@ def block_rams(width: int, depth: int) -> int:
 
 
 @cache
-def rom_bits(width: int, depth: int) -> float:
+def rom_bits(width: float, depth: int) -> float:
     """Bits of a word that need logic of their own in a memory of constants.
 
     Yosys merges bits with the same contents, and constant ones vanish. Of
@@ -38,7 +38,7 @@ def rom_bits(width: int, depth: int) -> float:
 
 
 @cache
-def rom_luts(width: int, depth: int) -> float:
+def rom_luts(width: float, depth: int) -> float:
     """LUTs of a memory of constants: a LUT4 holds 16 bits, and multiplexers join them.
 
     A last page of up to four words is mostly part of its multiplexer.

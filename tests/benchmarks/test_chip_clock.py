@@ -8,10 +8,23 @@ import numpy as np
 import pytest
 
 from benchmarks import chip_clock
-from benchmarks.chip_clock import CHIPS, TODAY, Routed, errors, fit, markdown, routed, run
+from benchmarks.chip_clock import (
+    CHIPS,
+    TODAY,
+    Routed,
+    errors,
+    fit,
+    foldings,
+    markdown,
+    routed,
+    run,
+)
+from benchmarks.routed_chip import plan_options
 from benchmarks.stored import named, stored
+from hw.options import planned
 from hw.plan.clock import CLOCK_SHARE
 from sw.errors import UserError
+from sw.model import load
 
 
 def _chips(constants: tuple[float, ...]) -> list[Routed]:
@@ -90,3 +103,19 @@ def test_what_is_stored_is_of_chips() -> None:
     for name, entry in stored(chip_clock.RESULTS).items():
         assert name in CHIPS
         assert set(entry) == {"command", "tools", "figures"}
+
+
+def test_area_of_chips_that_are_planned_as_they_were_routed() -> None:
+    compared = 0
+    for name, entry in stored(chip_clock.RESULTS).items():
+        chip, figures = CHIPS[name], entry["figures"]
+        made = planned(
+            plan_options(chip.arguments), load(chip_clock.EXAMPLES / f"{chip.model}.npz")
+        )
+        if foldings(made.plan) == figures["foldings"]:
+            area = made.plan.predicted
+            assert area.bram == figures["bram"], name
+            for resource in ("lut", "ff"):
+                assert getattr(area, resource) == pytest.approx(figures[resource], rel=0.07), name
+            compared += 1
+    assert compared >= 8
