@@ -146,11 +146,7 @@ def _logic_terms(config: ArrayConfig) -> Terms:
     # The lanes are registered in front of the sums.
     registers = config.columns * float(sums.ff + config.simd * config.lane_bits) + 2 * word
     if given is None or given.levels > 1:
-        more = (
-            Terms(ff={"registers": 0})
-            if given is None
-            else _threshold_terms(given, config, trained=True)
-        )
+        more = Terms(ff={"registers": 0}) if given is None else _threshold_terms(given, config)
         for name, number in more.lut.items():
             lut[name] = lut.get(name, 0) + number
         return Terms(
@@ -181,7 +177,7 @@ def _start_bits(array: ArrayConfig) -> float:
     return min(array.match_bits, log2(spread) + 1)
 
 
-def _threshold_terms(config: ThresholdConfig, array: ArrayConfig, trained: bool) -> Terms:
+def _threshold_terms(config: ThresholdConfig, array: ArrayConfig, trained: bool = True) -> Terms:
     """Thresholds of all rows: their memories, and several levels' comparisons a column.
 
     A single level is compared in the accumulator, which starts from it; columns whose

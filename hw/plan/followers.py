@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hw.plan.cost import head_cost, pool_cost
+from hw.plan.cost import Cost, head_cost, pool_cost
 from hw.plan.join import AddConfig, ConcatConfig
 from hw.plan.join_cost import (
     add_cost,
@@ -12,7 +12,7 @@ from hw.plan.join_cost import (
     threshold_cost,
     window_pool_cost,
 )
-from hw.plan.layer import LayerPlan
+from hw.plan.layer import BlockConfig, LayerPlan
 from hw.plan.objectness import ObjectnessConfig
 from hw.plan.pool import WindowPoolConfig
 from hw.plan.scale import ScaleConfig
@@ -63,6 +63,23 @@ def _follower(stage: Stage, lanes: int) -> LayerPlan:
     return _head(stage, lanes)
 
 
+def _layer(
+    stage: Stage, kind: str, block: BlockConfig, *, lanes: int, bits: int, elements: int, cost: Cost
+) -> LayerPlan:
+    """The layer of a stage that is a single block."""
+    return LayerPlan(
+        name=stage.name,
+        tensor=stage.tensor,
+        kind=kind,
+        lanes=lanes,
+        bits=bits,
+        elements=elements,
+        cycles=block.cycles_per_frame,
+        cost=cost,
+        block=block,
+    )
+
+
 def _pool(stage: PoolStage, lanes: int) -> LayerPlan:
     pool = PoolConfig(
         height=stage.height,
@@ -101,16 +118,14 @@ def _window_pool(stage: PoolStage, lanes: int) -> LayerPlan:
         bottom=stage.bottom,
         right=stage.right,
     )
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="pool",
+    return _layer(
+        stage,
+        "pool",
+        pool,
         lanes=lanes,
         bits=pool.out_bits,
         elements=pool.output_height * pool.output_width * stage.channels,
-        cycles=pool.cycles_per_frame,
         cost=window_pool_cost(pool),
-        block=pool,
     )
 
 
@@ -126,16 +141,14 @@ def _scale(stage: ScaleStage, lanes: int) -> LayerPlan:
         y_classes=stage.y_classes,
         x_classes=stage.x_classes,
     )
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="scale",
+    return _layer(
+        stage,
+        "scale",
+        scale,
         lanes=lanes,
         bits=scale.out_bits,
         elements=stage.height * stage.width * stage.channels,
-        cycles=scale.cycles_per_frame,
         cost=scale_cost(scale),
-        block=scale,
     )
 
 
@@ -149,16 +162,14 @@ def _threshold(stage: ThresholdStage, lanes: int) -> LayerPlan:
         y_classes=stage.y_classes,
         x_classes=stage.x_classes,
     )
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="threshold",
+    return _layer(
+        stage,
+        "threshold",
+        threshold,
         lanes=lanes,
         bits=threshold.out_bits,
         elements=stage.height * stage.width * stage.channels,
-        cycles=threshold.cycles_per_frame,
         cost=threshold_cost(threshold),
-        block=threshold,
     )
 
 
@@ -171,16 +182,8 @@ def _add(stage: AddStage, lanes: int) -> LayerPlan:
         constant=stage.constant,
         levels=stage.levels,
     )
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="add",
-        lanes=lanes,
-        bits=add.out_bits,
-        elements=add.elements,
-        cycles=add.cycles_per_frame,
-        cost=add_cost(add),
-        block=add,
+    return _layer(
+        stage, "add", add, lanes=lanes, bits=add.out_bits, elements=add.elements, cost=add_cost(add)
     )
 
 
@@ -191,16 +194,14 @@ def _concat(stage: ConcatStage, lanes: int) -> LayerPlan:
         lanes=lanes,
         lane_bits=stage.lane_bits,
     )
-    return LayerPlan(
-        name=stage.name,
-        tensor=stage.tensor,
-        kind="concat",
+    return _layer(
+        stage,
+        "concat",
+        concat,
         lanes=lanes,
         bits=stage.lane_bits,
         elements=stage.height * stage.width * stage.channels,
-        cycles=concat.cycles_per_frame,
         cost=concat_cost(concat),
-        block=concat,
     )
 
 
