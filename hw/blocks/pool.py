@@ -20,7 +20,8 @@ class Pool(wiring.Component):
 
     1. Codes are ordered as values are, so the maximum is one of unsigned codes. A
        minimum is the inverted maximum of inverted codes: the channels so marked
-       are inverted on the way in and on the way out.
+       are inverted on the way in and on the way out. Codes of several bits are
+       inverted before they wait for their word, since to compare them takes a cycle.
     2. A row memory holds the maximum so far of each window of the present row of
        windows, a word for each beat of an output pixel. A beat's word is read as it
        arrives, and combined and written back when it has been read
@@ -77,13 +78,16 @@ class Pool(wiring.Component):
         ]
         earlier, address = Signal.like(self.i_stream.payload), Signal(range(config.depth))
         best = Signal.like(earlier)
-        beat: list[Value] = [accept, kept, first, emits, px.value == 0, word.value, address]
-        *flags, payload = delay(m, enable, [*beat, self.i_stream.payload], config.read_cycles)
-        accepted, keeps, starts, ends, fresh, at, place = flags
-        flip = self._mask(at)
+        codes, taken = config.lane_bits > 1, self.i_stream.payload
+        mask = self._mask(word.value) if codes else word.value
+        beat: list[Value] = [accept, kept, first, emits, px.value == 0, mask, address]
+        beat.append(taken ^ mask if codes else taken)
+        *flags, payload = delay(m, enable, beat, config.read_cycles)
+        accepted, keeps, starts, ends, fresh, marks, place = flags
+        flip = marks if codes else self._mask(marks)
         m.d.comb += [
             now.eq(enable & keeps),
-            best.eq(self._greater(payload ^ flip, earlier, starts)),
+            best.eq(self._greater(payload if codes else payload ^ flip, earlier, starts)),
         ]
         latest = Signal.like(best)
         with m.If(now):
