@@ -274,7 +274,7 @@ _CIFAR = Part(
         Claim(paper="C", what="ternary above plain binary activations", method="C",
               other="ste-dual"),
     ),
-    epochs=6,
+    epochs=4,
     batch=128,
     width=0.25,
     data=None,

@@ -109,7 +109,7 @@ def test_budgets_are_not_mixed() -> None:
     }
     made = [table for table in papers.tables(results) if table.title.startswith("CIFAR-10")]
     assert [table.title.split(",")[0] for table in made] == [
-        "CIFAR-10: 6 epochs",
+        "CIFAR-10: 4 epochs",
         "CIFAR-10: what the papers claim",
         "CIFAR-10: 1 epochs",
         "CIFAR-10: what the papers claim",
