@@ -31,6 +31,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 #: Each model, the bundle of frames that it reads, and how many frames to simulate.
 CASES = {
     "fashion": ("fashion_frames", 100),
+    "fashion_trained_binarization": ("fashion_frames", 50),
+    "fashion_bireal": ("fashion_frames", 50),
+    "fashion_dual_path": ("fashion_frames", 50),
+    "fashion_high_precision_second": ("fashion_frames", 50),
     "tfc_mnist": ("mnist_frames", 200),
     "tfc_mnist_1w2a": ("mnist_frames", 200),
     "lfc_mnist": ("mnist_frames", 100),

@@ -1,18 +1,30 @@
-"""The bundled Fashion-MNIST network is what examples/README.md says it is."""
+"""The bundled Fashion-MNIST networks are what examples/README.md says they are."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import boards
+from hw.plan.plan import make_plan
 from sw import golden
 from sw.model import Model, load
-from sw.model.ir import BIPOLAR, Conv, Dense, Pool
+from sw.model.ir import BIPOLAR, Add, Concat, Conv, Dense, Pool
 from sw.train.datasets.idx import FASHION_CLASSES
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+
+#: A paper's method by `benchmarks.papers`, and the example that is its first seed.
+PAPERS = {
+    "A": "fashion_high_precision_second",
+    "B": "fashion_trained_binarization",
+    "C": "fashion_dual_path",
+    "D": "fashion_bireal",
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +66,43 @@ def test_says_where_it_comes_from(model: Model) -> None:
     assert "Zalando SE" in model.provenance
     assert "--epochs 40 --batch 128 --seed 1" in model.provenance
     assert "python -m sw.train fashion -o examples/fashion.npz --seed 1" in text
+
+
+@pytest.mark.parametrize("method", PAPERS)
+def test_networks_of_the_papers(method: str) -> None:
+    """Each is the very file whose accuracy is in the table of docs/papers.md."""
+    name = PAPERS[method]
+    trained = load(EXAMPLES / f"{name}.npz")
+    stored = json.loads((ROOT / "tests" / "baselines" / "papers.json").read_text())
+    (figures,) = (e["figures"] for n, e in stored.items() if n.startswith(f"fashion/{method}/1 "))
+    assert trained.sha256 == figures["sha256"]
+    assert f"| `{name}.npz` |" in (EXAMPLES / "README.md").read_text()
+    with np.load(EXAMPLES / "fashion_frames.npz") as bundle:
+        frames, labels = trained.as_frames(bundle["frames"]), bundle["labels"]
+    scores = golden.scores(trained, frames)
+    np.testing.assert_array_equal(scores[:16], trained.vectors.scores)
+    # A twentieth of the test frames, so within four standard errors of the figure.
+    accuracy, all_of_them = (trained.classify(scores) == labels).mean(), figures["test_accuracy"]
+    error = np.sqrt(all_of_them * (1 - all_of_them) / len(labels))
+    assert abs(accuracy - all_of_them) < 4 * error
+    made = make_plan(
+        trained, board="ulx3s", size="12F", budget=boards.find("ulx3s", "12F").budget, clock=80.0
+    )
+    assert made.frames_per_second > 300
+
+
+def test_papers_have_their_ops() -> None:
+    """What tells the papers' networks from a plain chain of signs."""
+    found = {}
+    for method, name in PAPERS.items():
+        graph = load(EXAMPLES / f"{name}.npz").graph
+        joins = [sum(isinstance(op, kind) for op in graph.ops) for kind in (Add, Concat)]
+        second = [op for op in graph.ops if isinstance(op, Conv)][1]
+        read = graph.types[second.source].range
+        found[method] = joins, (read.low, read.high, read.step), int(abs(second.weights).max())
+    assert found == {
+        "A": ([0, 0], (0, 127, 1), 127),
+        "B": ([0, 0], (0, 1, 1), 1),
+        "C": ([0, 2], (-1, 1, 1), 1),
+        "D": ([4, 0], (-1, 1, 2), 1),
+    }
