@@ -47,10 +47,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--flash", action="store_true", help="then load the bitstream into the board plugged in"
     )
+    parser.add_argument(
+        "--persistent", action="store_true", help="with --flash: into the board's flash memory"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
     if options.flash and options.dry_run:
         parser.error("argument --flash: not allowed with argument --dry-run")
+    if options.persistent and not options.flash:
+        parser.error("argument --persistent: only with argument --flash")
     made = build(options)
     print(json.dumps(made, indent=2) if options.json else report.render(made), end="")
     if options.json:
@@ -75,7 +80,7 @@ def build(options: argparse.Namespace) -> dict:
     plan = planned(options, load(options.model))
     board = plan.board
     target = options.out or default_folder(board.name, board.size, plan.plan.model)
-    loader = find_loader(board) if options.flash else None
+    loader = find_loader(board, persistent=options.persistent) if options.flash else None
     with output_folder(target) as folder:
         start = time.monotonic()
         sources = _elaborate(plan)
@@ -89,7 +94,7 @@ def build(options: argparse.Namespace) -> dict:
             report.write(result, folder)
     cli.console.print(f"written: {target}", markup=False)
     if loader is not None:
-        load_bitstream(board, loader, target)
+        load_bitstream(loader, target)
     return result
 
 
