@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
-from boards import ulx3s
-from boards.board import Board, ClockPlan, DeviceBudget
+from boards import colorlight, ecpix5, icepi_zero, orangecrab, ulx3s
+from boards.board import Board, ClockPlan, DeviceBudget, Lamp
 from sw.errors import PlanError
 
-__all__ = ["BOARDS", "Board", "ClockPlan", "DeviceBudget", "find"]
+__all__ = ["BOARDS", "Board", "ClockPlan", "DeviceBudget", "Lamp", "find"]
 
 #: Every board by name, then by size; the last size is the default.
 BOARDS: dict[str, dict[str, Board]] = {
     "ulx3s": ulx3s.SIZES,
+    "orangecrab": orangecrab.SIZES,
+    "ecpix5": ecpix5.SIZES,
+    "colorlight_i5": colorlight.SIZES_I5,
+    "colorlight_i9": colorlight.SIZES_I9,
+    "icepi_zero": icepi_zero.SIZES,
 }
 
 

@@ -11,7 +11,10 @@ from amaranth.hdl import Elaboratable
 
 from sw.errors import PlanError
 
-__all__ = ["Board", "ClockPlan", "DeviceBudget"]
+__all__ = ["Board", "ClockPlan", "DeviceBudget", "Lamp"]
+
+#: A resource of the platform, its number, and of a lamp of several colours the one that is meant.
+Lamp = tuple[str, int] | tuple[str, int, str]
 
 #: A UART tolerates about 4 % between its two ends; leave half of it to the other end.
 BAUD_TOLERANCE = 0.02
@@ -83,8 +86,9 @@ class Board:
         From a frequency in MHz to a `ClockPlan`; raises `PlanError` out of reach.
     bauds : tuple of int
         Rates of the board's UART bridge, best first.
-    heartbeat, activity, found : (resource, number)
-        Lamps: alive, bytes on the link, and a detector found something.
+    heartbeat, activity, found : Lamp or None
+        Lamps: alive, bytes on the link, and a detector found something. None where a board
+        has too few.
     flash : tuple of str
         Command line that loads a bitstream, whose name is appended. The first word is
         the program, which `flash_variable` overrides.
@@ -92,6 +96,11 @@ class Board:
         Environment variable that names another loader.
     flash_install : str
         How to get the program, as an instruction.
+    flash_persistent : tuple of str or None
+        The same, into the board's flash memory, so that it stays without power. Equal to
+        `flash` where the loader knows no other way; None where it has no such way.
+    flash_prepare : tuple of tuple of str
+        Command lines to run before on a copy of the bitstream, whose name is appended.
     """
 
     name: str
@@ -104,12 +113,14 @@ class Board:
     default_clock_mhz: float
     clock_plan: Callable[[float], ClockPlan]
     bauds: tuple[int, ...]
-    heartbeat: tuple[str, int]
-    activity: tuple[str, int]
-    found: tuple[str, int]
+    heartbeat: Lamp | None
     flash: tuple[str, ...]
     flash_variable: str
     flash_install: str
+    activity: Lamp | None = None
+    found: Lamp | None = None
+    flash_persistent: tuple[str, ...] | None = None
+    flash_prepare: tuple[tuple[str, ...], ...] = ()
 
     def fastest_clock_mhz(self, limit_mhz: float) -> float:
         """The fastest clock of whole MHz up to a limit, as near as the board makes it."""

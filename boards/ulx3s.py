@@ -16,6 +16,7 @@ from amaranth_boards.ulx3s import (
 
 from boards.board import Board
 from boards.ecp5 import BUDGETS, solve_pll
+from boards.loaders import OPENFPGALOADER
 
 __all__ = ["SIZES"]
 
@@ -45,9 +46,9 @@ def _board(size: str) -> Board:
         activity=("led", 7),
         found=("led", 6),
         flash=("openFPGALoader", "--board", "ulx3s"),
+        flash_persistent=("openFPGALoader", "--board", "ulx3s", "--write-flash"),
         flash_variable="OPENFPGALOADER",
-        flash_install="Install openFPGALoader (apt install openfpgaloader, or the Python "
-        "package openfpgaloader)",
+        flash_install=OPENFPGALOADER,
     )
 
 

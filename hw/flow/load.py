@@ -1,55 +1,154 @@
-"""Loading a bitstream into a board."""
+"""Loading a bitstream into a board.
+
+What a board wants is in its fields (`boards.Board.flash` and those beside it); this module
+knows no board and no loader by name.
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
 import shutil
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+import boards
 from boards import Board
+from hw.flow import manifest
 from hw.flow.toolchain import Tool
 from sw import cli
-from sw.errors import MissingToolError
+from sw.errors import LinkError, MissingToolError, PlanError
 
-__all__ = ["find_loader", "load_bitstream"]
+__all__ = ["Loader", "bitstream_of", "find_loader", "load_bitstream"]
+
+#: The file that a packer leaves, by the format of its family.
+_BITSTREAMS = ("top.bit", "top.bin", "top.fs")
 
 
-def find_loader(board: Board) -> Tool:
-    """The program that loads a bitstream into ``board``.
+@dataclass(frozen=True, kw_only=True)
+class Loader:
+    """The programs that load a bitstream into a board.
+
+    Parameters
+    ----------
+    board : Board
+    tool : Tool
+        Loads the bitstream whose name is appended.
+    prepare : tuple of Tool
+        Run before, in turn, on a copy of it, which each may change.
+    stays : bool
+        It goes into the board's flash memory, and stays without power.
+    """
+
+    board: Board
+    tool: Tool
+    prepare: tuple[Tool, ...]
+    stays: bool
+
+
+def find_loader(board: Board, *, persistent: bool = False) -> Loader:
+    """The programs that load a bitstream into ``board``.
+
+    Parameters
+    ----------
+    persistent : bool
+        Into the board's flash memory instead of the FPGA's own.
 
     Raises
     ------
     MissingToolError
-        It is not installed.
+        One is not installed.
+    PlanError
+        The board's loader does not write its flash memory.
     """
+    command = board.flash
+    if persistent:
+        if board.flash_persistent is None:
+            raise PlanError(
+                f"{board.flash[0]} does not write the flash memory of the {board.title}",
+                "Load it without --persistent: it stays until the power goes",
+            )
+        command = board.flash_persistent
     override = os.environ.get(board.flash_variable, "").strip()
-    program, *arguments = board.flash
-    words = shlex.split(override) if override else [program]
+    return Loader(
+        board=board,
+        tool=_find(board, command, shlex.split(override)),
+        prepare=tuple(_find(board, other) for other in board.flash_prepare),
+        stays=command == board.flash_persistent,
+    )
+
+
+def _find(board: Board, command: tuple[str, ...], override: list[str] | None = None) -> Tool:
+    program, *arguments = command
+    words = override or [program]
     found = shutil.which(words[0])
     if found is None:
+        where = "" if override is None else f", or set {board.flash_variable} to its path"
         raise MissingToolError(
             f"{words[0]}, which loads the {board.title}, is not installed",
-            f"{board.flash_install}, or set {board.flash_variable} to its path",
+            f"{board.flash_install}{where}",
         )
-    argv = (str(Path(found).absolute()), *words[1:], *arguments)
     return Tool(
         name=program,
-        argv=argv,
+        argv=(str(Path(found).absolute()), *words[1:], *arguments),
         version="",
         kind="override" if override else "native",
     )
 
 
-def load_bitstream(board: Board, loader: Tool, folder: Path) -> None:
-    """Load ``top.bit`` of a build folder into a board that is plugged in.
-
-    It stays until the power goes: the board's flash memory is not written.
+def bitstream_of(folder: Path) -> tuple[Board, str]:
+    """The board that a build folder is for, and the name of its bitstream, after checking it.
 
     Raises
     ------
-    ToolError
-        The program failed; for instance no board is plugged in.
+    LinkError
+        The folder is no build, or has no bitstream, or not the one that was built.
+    PlanError
+        It is for a board or a size that there is not.
     """
-    with cli.step(f"load the {board.title}, {loader.name}"):
-        loader.run(["top.bit"], cwd=folder, log=folder / "logs" / "load.log")
+    made = manifest.load(folder)
+    name = next((name for name in _BITSTREAMS if name in made.files), None)
+    if name is None:
+        raise LinkError(
+            f"The build in '{folder}' has no bitstream: it was a dry run, or is for no board",
+            "Build it for a board with python -m hw.build --board NAME",
+        )
+    board = boards.find(made.board, made.size)
+    path = folder / name
+    if not path.is_file():
+        raise LinkError(f"There is no {name} in '{folder}'", "Build it again")
+    digest = manifest.sha256_file(path)
+    if digest != made.files[name]:
+        raise LinkError(
+            f"'{path}' has SHA-256 {digest[:16]}..., but {manifest.NAME} says "
+            f"{made.files[name][:16]}...: it is not the bitstream that was built",
+            "Build it again",
+        )
+    return board, name
+
+
+def load_bitstream(loader: Loader, folder: Path) -> None:
+    """Load the bitstream of a build folder into a board that is plugged in.
+
+    Raises
+    ------
+    LinkError, PlanError
+        As of `bitstream_of`; or the folder is for another board.
+    ToolError
+        A program failed; for instance no board is plugged in.
+    """
+    board, name = bitstream_of(folder)
+    assert board == loader.board, "the loader was found for this build"
+    logs = folder / "logs"
+    logs.mkdir(exist_ok=True)
+    with cli.step(f"load the {board.title}, {loader.tool.name}"):
+        with tempfile.TemporaryDirectory() as copy:
+            place = folder
+            if loader.prepare:
+                place = Path(shutil.copyfile(folder / name, Path(copy) / name)).parent
+            for tool in loader.prepare:
+                tool.run([name], cwd=place, log=logs / f"{tool.name}.log")
+            loader.tool.run([name], cwd=place, log=logs / "load.log")
+    until = "in its flash memory, to stay" if loader.stays else "until the power goes"
+    cli.console.print(f"loaded: {board.title}, {until}", markup=False)

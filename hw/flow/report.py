@@ -94,15 +94,20 @@ def render(report: dict[str, Any], *, width: int = 96) -> str:
     console = Console(file=text, width=width, highlight=False, color_system=None)
     core, link = report["frames_per_second"]["core"], report["frames_per_second"]["link"]
     routed = report["routed"]
-    console.print(f"{report['model']} on {report['board']} {report['size']}")
+    console.print(f"{report['model']} on {report['board']} {report['size'] or ''}".rstrip())
     console.print(f"model SHA-256 {report['model_sha256']}\n")
     console.print(f"{'clock':<18}{report['clock_mhz']:g} MHz", end="")
     console.print(f", reaches {routed['fmax_mhz']:g} MHz after routing" if routed else "")
     cycles = report["predicted"]["cycles_per_frame"]
     console.print(f"{'cycles per frame':<18}{cycles:,}; limited by {report['limited_by']}")
-    console.print(f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} at {report['baud']:,} baud")
-    slower = "the link" if link < core else "the core"
-    console.print(f"{'':<18}{slower} is the slower: {min(core, link):,.1f} frames/s in all\n")
+    if link is None:
+        console.print(f"{'frames/s':<18}core {core:,.1f}\n")
+    else:
+        console.print(
+            f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} at {report['baud']:,} baud"
+        )
+        slower = "the link" if link < core else "the core"
+        console.print(f"{'':<18}{slower} is the slower: {min(core, link):,.1f} frames/s in all\n")
     console.print(_resources(report))
     console.print(_layers(report))
     shown = ", ".join(

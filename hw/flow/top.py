@@ -6,7 +6,7 @@ from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 
-from boards import Board, ClockPlan
+from boards import Board, ClockPlan, Lamp
 from hw.flow.run import FAMILIES, Sources
 
 __all__ = ["BoardTop", "elaborate"]
@@ -17,7 +17,7 @@ class BoardTop(Elaboratable):
 
     The heartbeat lamp blinks about once a second while the clock runs; the activity
     lamp lights for a twentieth to a tenth of a second after each byte on the link. That of
-    a detector lights while something was found in its last frame.
+    a detector lights while something was found in its last frame. A board may lack any.
 
     Parameters
     ----------
@@ -45,13 +45,14 @@ class BoardTop(Elaboratable):
         uart = platform.request("uart", 0, dir=pins)
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
-        m.submodules.heartbeat = heartbeat = self._lamp(platform, self._board.heartbeat)
-        m.submodules.activity = activity = self._lamp(platform, self._board.activity)
+        board, lamps = self._board, _Lamps(m, platform)
+        heartbeat = lamps.add("heartbeat", board.heartbeat)
+        activity = lamps.add("activity", board.activity)
         m.d.comb += [design.rx.eq(rx.i), tx.o.eq(design.tx)]
 
         beat = Signal(range(self._clock.hz))
         m.d.sync += beat.eq(beat + 1)
-        m.d.comb += heartbeat.o.eq(beat[-1])
+        m.d.comb += heartbeat.eq(beat[-1])
 
         # Both directions: the receiver's own synchroniser is inside the design.
         received = Signal(init=1)
@@ -62,15 +63,31 @@ class BoardTop(Elaboratable):
             m.d.sync += hold.eq(-1)
         with m.Elif(hold[-1]):
             m.d.sync += hold.eq(hold - 1)
-        m.d.comb += activity.o.eq(hold[-1])
+        m.d.comb += activity.eq(hold[-1])
         if "found" in design.signature.members:
-            m.submodules.found = found = self._lamp(platform, self._board.found)
-            m.d.comb += found.o.eq(design.found)
+            m.d.comb += lamps.add("found", board.found).eq(design.found)
         return m
 
-    @staticmethod
-    def _lamp(platform, resource: tuple[str, int]) -> io.Buffer:
-        return io.Buffer("o", platform.request(*resource, dir="-"))
+
+class _Lamps:
+    """Buffers to the lamps of a platform; the colours of a lamp are one resource of it."""
+
+    def __init__(self, m: Module, platform) -> None:
+        self._m = m
+        self._platform = platform
+        self._ports = {}
+
+    def add(self, name: str, lamp: Lamp | None) -> Signal:
+        """What to drive; nothing comes of it when there is no such lamp."""
+        if lamp is None:
+            return Signal(name=name)
+        resource, colour = lamp[:2], lamp[2:]
+        if resource not in self._ports:
+            self._ports[resource] = self._platform.request(*resource, dir="-")
+        port = self._ports[resource]
+        buffer = io.Buffer("o", getattr(port, colour[0]) if colour else port)
+        self._m.submodules[name] = buffer
+        return buffer.o
 
 
 def elaborate(board: Board, clock: ClockPlan, design: wiring.Component) -> Sources:

@@ -23,8 +23,9 @@ from .build_case import Command, StandIns, dense_model, names
     [
         (
             ["--board", "de10"],
-            "error: There is no board 'de10': the boards are ulx3s. Give --board one of them, or "
-            "add it as docs/boards.md says.",
+            "error: There is no board 'de10': the boards are ulx3s, orangecrab, ecpix5, "
+            "colorlight_i5, colorlight_i9, icepi_zero. Give --board one of them, or add it as "
+            "docs/boards.md says.",
         ),
         (
             ["--size", "13F"],
