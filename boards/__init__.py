@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from boards import ulx3s
+from boards import ice40_hx8k, icebreaker, tang_nano, ulx3s, upduino
 from boards.board import Board, ClockPlan, DeviceBudget
 from sw.errors import PlanError
 
@@ -14,6 +14,11 @@ __all__ = ["BOARDS", "Board", "ClockPlan", "DeviceBudget", "find"]
 #: Every board by name, then by size; the last size is the default.
 BOARDS: dict[str, dict[str, Board]] = {
     "ulx3s": ulx3s.SIZES,
+    "icebreaker": icebreaker.SIZES,
+    "upduino": upduino.SIZES,
+    "ice40_hx8k": ice40_hx8k.SIZES,
+    "tang_nano_9k": tang_nano.TANG_NANO_9K,
+    "tang_nano_20k": tang_nano.TANG_NANO_20K,
 }
 
 

@@ -11,10 +11,13 @@ from amaranth.hdl import Elaboratable
 
 from sw.errors import PlanError
 
-__all__ = ["Board", "ClockPlan", "DeviceBudget"]
+__all__ = ["CLOCK_TOLERANCE", "Board", "ClockPlan", "DeviceBudget", "refuse_clock", "within"]
 
 #: A UART tolerates about 4 % between its two ends; leave half of it to the other end.
 BAUD_TOLERANCE = 0.02
+
+#: How far a clock may be from the one asked for, as a part of it.
+CLOCK_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,8 @@ class DeviceBudget:
 
     Parameters
     ----------
+    fabric : str
+        What it is built of, as the planner knows it: a key of `hw.plan.fabric.FABRICS`.
     lut : int
         Four-input look-up tables.
     ff : int
@@ -40,6 +45,7 @@ class DeviceBudget:
     bram: int
     bram_bits: int
     dsp: int
+    fabric: str = "ecp5"
 
 
 class ClockPlan(Protocol):
@@ -85,6 +91,8 @@ class Board:
         Rates of the board's UART bridge, best first.
     heartbeat, activity, found : (resource, number)
         Lamps: alive, bytes on the link, and a detector found something.
+    idle : tuple of (resource, number)
+        Outputs that are held inactive, such as the select of a chip that shares pins.
     flash : tuple of str
         Command line that loads a bitstream, whose name is appended. The first word is
         the program, which `flash_variable` overrides.
@@ -110,11 +118,15 @@ class Board:
     flash: tuple[str, ...]
     flash_variable: str
     flash_install: str
+    idle: tuple[tuple[str, int], ...] = ()
 
     def fastest_clock_mhz(self, limit_mhz: float) -> float:
         """The fastest clock of whole MHz up to a limit, as near as the board makes it."""
         for mhz in range(int(limit_mhz), 0, -1):
-            clock_hz = self.clock_plan(mhz).hz
+            try:
+                clock_hz = self.clock_plan(mhz).hz
+            except PlanError:
+                continue  # between two settings of the PLL, or out of its reach
             if clock_hz <= limit_mhz * 1e6:
                 return clock_hz / 1e6
         raise PlanError(
@@ -144,3 +156,17 @@ class Board:
             f"{BAUD_TOLERANCE:.0%}",
             f"Ask for a multiple of 3 MHz, for instance --clock {self.default_clock_mhz:g}",
         )
+
+
+def refuse_clock(input_mhz: float, output_mhz: float, nearest_mhz: float) -> PlanError:
+    """The refusal of a clock that a board's PLL makes only more than 1 % off."""
+    return PlanError(
+        f"A clock of {output_mhz:g} MHz is more than {CLOCK_TOLERANCE:.0%} from any that "
+        f"the PLL makes of the board's {input_mhz:g} MHz",
+        f"Ask for the nearest one, --clock {nearest_mhz:g}",
+    )
+
+
+def within(value: float, limits: tuple[float, float]) -> bool:
+    """Whether a value is from the first to the second of ``limits``."""
+    return limits[0] <= value <= limits[1]

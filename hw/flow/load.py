@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from boards import Board
+from hw.flow.run import FAMILIES
 from hw.flow.toolchain import Tool
 from sw import cli
 from sw.errors import MissingToolError
@@ -42,9 +43,10 @@ def find_loader(board: Board) -> Tool:
 
 
 def load_bitstream(board: Board, loader: Tool, folder: Path) -> None:
-    """Load ``top.bit`` of a build folder into a board that is plugged in.
+    """Load the bitstream of a build folder into a board that is plugged in.
 
-    It stays until the power goes: the board's flash memory is not written.
+    openFPGALoader writes the device itself, and the design stays until the power goes; iceprog
+    writes the board's flash memory.
 
     Raises
     ------
@@ -52,4 +54,4 @@ def load_bitstream(board: Board, loader: Tool, folder: Path) -> None:
         The program failed; for instance no board is plugged in.
     """
     with cli.step(f"load the {board.title}, {loader.name}"):
-        loader.run(["top.bit"], cwd=folder, log=folder / "logs" / "load.log")
+        loader.run([FAMILIES[board.family].BITSTREAM], cwd=folder, log=folder / "logs" / "load.log")

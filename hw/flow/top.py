@@ -41,8 +41,8 @@ class BoardTop(Elaboratable):
         m.submodules.clock = self._clock.generator()
         m.submodules.design = design = self._design
         # The wires of the modem's handshake stay unconnected: packets carry credits.
-        pins = dict.fromkeys(("rx", "tx", "rts", "dtr"), "-")
-        uart = platform.request("uart", 0, dir=pins)
+        signals = platform.lookup("uart", 0).ios
+        uart = platform.request("uart", 0, dir={signal.name: "-" for signal in signals})
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.submodules.heartbeat = heartbeat = self._lamp(platform, self._board.heartbeat)
@@ -66,6 +66,8 @@ class BoardTop(Elaboratable):
         if "found" in design.signature.members:
             m.submodules.found = found = self._lamp(platform, self._board.found)
             m.d.comb += found.o.eq(design.found)
+        for number, resource in enumerate(self._board.idle):
+            m.submodules[f"idle_{number}"] = self._lamp(platform, resource)
         return m
 
     @staticmethod
