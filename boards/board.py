@@ -16,6 +16,9 @@ __all__ = ["CLOCK_TOLERANCE", "Board", "ClockPlan", "DeviceBudget", "refuse_cloc
 #: A UART tolerates about 4 % between its two ends; leave half of it to the other end.
 BAUD_TOLERANCE = 0.02
 
+#: Part of the clock that a design may reach that is given up for a faster link.
+LINK_SHARE = 0.8
+
 #: How far a clock may be from the one asked for, as a part of it.
 CLOCK_TOLERANCE = 0.01
 
@@ -121,14 +124,24 @@ class Board:
     idle: tuple[tuple[str, int], ...] = ()
 
     def fastest_clock_mhz(self, limit_mhz: float) -> float:
-        """The fastest clock of whole MHz up to a limit, as near as the board makes it."""
+        """The clock up to a limit with which the link is fastest; of several the fastest.
+
+        Clocks of whole MHz count, as near as the board makes them, from `LINK_SHARE` of the
+        limit on: with few cycles a bit, a slightly slower one may have a much faster link.
+        """
+        best = (0, 0)
         for mhz in range(int(limit_mhz), 0, -1):
+            if best[0] and mhz < LINK_SHARE * limit_mhz:
+                break
             try:
                 clock_hz = self.clock_plan(mhz).hz
+                baud = self.baud(clock_hz)
             except PlanError:
-                continue  # between two settings of the PLL, or out of its reach
+                continue  # between two settings of the PLL or of the UART, or out of reach
             if clock_hz <= limit_mhz * 1e6:
-                return clock_hz / 1e6
+                best = max(best, (baud, clock_hz))
+        if best[0]:
+            return best[1] / 1e6
         raise PlanError(
             f"The {self.title} makes no clock of {limit_mhz:g} MHz or less",
             "Ask for a faster one with --clock",

@@ -11,7 +11,7 @@ blocks that it was not fitted to. Block RAM is counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 from typing import Protocol
@@ -26,6 +26,7 @@ from hw.plan.area import (
     width_terms,
 )
 from hw.plan.array import ArrayConfig
+from hw.plan.block_ram import DP16KD
 from hw.plan.link import TRANSMIT_BYTES, LinkConfig
 from hw.plan.memory import lut_ram, small_block_rams
 from hw.plan.stream import (
@@ -35,7 +36,6 @@ from hw.plan.stream import (
     PoolConfig,
     WidthConfig,
 )
-from hw.plan.weights import BLOCK_RAM_BITS
 from sw.errors import PlanError
 
 __all__ = [
@@ -105,10 +105,10 @@ class Budget(Protocol):
 class Cost:
     """Area of a block or of a whole design.
 
-    ``bram_bits`` are the bits kept in its block RAMs. What follows tells of its memories on
-    families whose memories are others than ECP5's: ``ram_lut`` are the LUTs that are memories,
-    and where there are none such and block RAMs have 4 Kbit, all memories together take
-    ``small_bram`` block RAMs and ``small_ff`` flip-flops.
+    ``bram_bits`` are the bits kept in its block RAMs, of ``bram_size`` bits each. What follows
+    tells of its memories on families whose memories are others than ECP5's: ``ram_lut`` are
+    the LUTs that are memories, and where there are none such and block RAMs have 4 Kbit, all
+    memories together take ``small_bram`` block RAMs and ``small_ff`` flip-flops.
     """
 
     lut: int = 0
@@ -119,6 +119,7 @@ class Cost:
     ram_lut: int = 0
     small_bram: int = 0
     small_ff: int = 0
+    bram_size: int = DP16KD.bits
 
     def __add__(self, other: Cost) -> Cost:
         # Fields one by one: a search adds hundreds of thousands.
@@ -131,12 +132,14 @@ class Cost:
             ram_lut=self.ram_lut + other.ram_lut,
             small_bram=self.small_bram + other.small_bram,
             small_ff=self.small_ff + other.small_ff,
+            # Nothing, which a sum begins with, has ECP5's.
+            bram_size=min(self.bram_size, other.bram_size),
         )
 
     @property
     def packed(self) -> float | None:
         """Part of the block RAMs' bits that is used; None where there are no block RAMs."""
-        return self.bram_bits / (self.bram * BLOCK_RAM_BITS) if self.bram else None
+        return self.bram_bits / (self.bram * self.bram_size) if self.bram else None
 
     def summary(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in RESOURCES}
@@ -169,9 +172,13 @@ class Share:
     @classmethod
     def of(cls, value: Share | float | None, budget: Budget) -> Share:
         """A share from what a caller may pass: a number stands for LUTs and flip-flops."""
-        if value is None:
-            return LARGE_SHARE if budget.lut >= LARGE_LUTS else cls()
-        return value if isinstance(value, Share) else cls(lut=value, ff=value)
+        if value is None and budget.lut >= LARGE_LUTS:
+            return LARGE_SHARE
+        if isinstance(value, Share):
+            return value
+        small = getattr(budget, "bram_bits", DP16KD.bits) < DP16KD.bits
+        share = SMALL_SHARE if small else cls()
+        return share if value is None else replace(share, lut=value, ff=value)
 
     def usable(self, budget: Budget) -> Cost:
         """The most that may be used, rounded down."""
@@ -184,6 +191,10 @@ LARGE_LUTS = 60_000
 #: What is filled of a large device by default. At 49 % of the LUTs and 61 % of the
 #: flip-flops of an 85F, CNV took the router 95 passes; wires are what it then lacks.
 LARGE_SHARE = Share(lut=0.5, ff=0.62)
+
+#: What is filled of a device whose block RAMs are small: all of these. They are counted, and a
+#: ring of frames alone takes a third of an iCE40's.
+SMALL_SHARE = Share(bram=1.0)
 
 #: Everything outside the core but the ring of frames.
 LINK = Cost(lut=1150, ff=700, bram=1)

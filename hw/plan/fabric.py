@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil
 
+from hw.plan.block_ram import DP16KD, SB_RAM40, BlockRam
 from hw.plan.cost import Budget, Cost
 
 __all__ = ["ECP5", "FABRICS", "Fabric", "fabric_of"]
@@ -41,8 +42,8 @@ class Fabric:
         Flip-flops for each of ECP5's.
     period : float
         Of ECP5's.
-    small_memories : bool
-        Block RAMs have 4 Kbit, and there is no memory of LUTs.
+    block_ram : BlockRam
+        With iCE40's, there is no memory of LUTs.
     bit_lut : float
         LUTs for each bit of a memory of flip-flops.
     bram_luts : float
@@ -54,9 +55,14 @@ class Fabric:
     lut_of_ff: float = 0.0
     ff: float = 1.0
     period: float = 1.0
-    small_memories: bool = False
+    block_ram: BlockRam = DP16KD
     bit_lut: float = 0.0
     bram_luts: float = 270.0
+
+    @property
+    def small_memories(self) -> bool:
+        """Whether there is no memory of LUTs, and block RAMs are iCE40's."""
+        return self.block_ram == SB_RAM40
 
     def cost(self, cost: Cost) -> Cost:
         """What costs so much on ECP5, on this fabric."""
@@ -81,6 +87,7 @@ class Fabric:
             bram=cost.small_bram,
             dsp=cost.dsp,
             bram_bits=cost.bram_bits,
+            bram_size=self.block_ram.bits,
         )
 
     def total(self, costs: Iterable[Cost]) -> Cost:
@@ -100,8 +107,8 @@ FABRICS = {
             name="up5k",
             lut=1.0,
             lut_of_ff=0.45,
-            period=4.0,
-            small_memories=True,
+            period=3.8,
+            block_ram=SB_RAM40,
             bit_lut=1.6,
             bram_luts=170.0,
         ),
@@ -109,13 +116,13 @@ FABRICS = {
             name="hx8k",
             lut=1.0,
             lut_of_ff=0.45,
-            period=2.0,
-            small_memories=True,
+            period=1.9,
+            block_ram=SB_RAM40,
             bit_lut=1.6,
             bram_luts=240.0,
         ),
-        Fabric(name="gw1n", lut=1.0, period=2.0, bram_luts=330.0),
-        Fabric(name="gw2a", lut=1.0, period=1.4, bram_luts=450.0),
+        Fabric(name="gw1n", lut=1.26, period=1.2, bram_luts=330.0),
+        Fabric(name="gw2a", lut=1.26, period=0.9, bram_luts=450.0),
     )
 }
 

@@ -7,10 +7,9 @@ from functools import cache
 from math import ceil
 from typing import Literal
 
-from hw.plan.weights import BLOCK_RAM_SHAPES
+from hw.plan.block_ram import DP16KD, SB_RAM40
 
 __all__ = [
-    "SMALL_SHAPES",
     "Memory",
     "block_rams",
     "lut_ram",
@@ -19,9 +18,6 @@ __all__ = [
     "rom_luts",
     "small_block_rams",
 ]
-
-#: (width, depth) of a block RAM of an iCE40 (SB_RAM40_4K).
-SMALL_SHAPES = ((16, 256), (8, 512), (4, 1024), (2, 2048))
 
 #: Bits, for each such block RAM that it would take, up to which Yosys makes a memory of
 #: flip-flops where there is no memory of LUTs.
@@ -39,13 +35,13 @@ LUT_RAM_SITES = 6
 @cache
 def block_rams(width: int, depth: int) -> int:
     """Block RAMs of a memory of ``depth`` words of ``width`` bits."""
-    return min(ceil(width / w) * ceil(depth / d) for w, d in BLOCK_RAM_SHAPES)
+    return min(ceil(width / w) * ceil(depth / d) for w, d in DP16KD.shapes)
 
 
 @cache
 def small_block_rams(width: int, depth: int) -> int:
-    """The same of block RAMs of 4 Kbit."""
-    return min(ceil(width / w) * ceil(depth / d) for w, d in SMALL_SHAPES)
+    """The same of block RAMs of 4 Kbit, iCE40's."""
+    return min(ceil(width / w) * ceil(depth / d) for w, d in SB_RAM40.shapes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,7 +115,10 @@ class Search:
         self._feeders = feeders(self._groups)
         # Networks repeat themselves.
         distinct = {shape(group): group for group in self._groups}
-        made = {key: _Table(tuple(foldings(group)), fabric) for key, group in distinct.items()}
+        made = {
+            key: _Table(tuple(foldings(group, fabric.block_ram)), fabric)
+            for key, group in distinct.items()
+        }
         self._tables = [made[shape(group)] for group in self._groups]
 
     def on(self, fabric: Fabric) -> Search:
