@@ -13,7 +13,7 @@ PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := qonnx,larq,sim,dev
+EXTRAS := qonnx,larq,sim,ice40,gowin,dev
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-train demo test check format bench docs clean

@@ -5,7 +5,17 @@
 
 from __future__ import annotations
 
-from boards import colorlight, ecpix5, icepi_zero, orangecrab, ulx3s
+from boards import (
+    colorlight,
+    ecpix5,
+    ice40_hx8k,
+    icebreaker,
+    icepi_zero,
+    orangecrab,
+    tang_nano,
+    ulx3s,
+    upduino,
+)
 from boards.board import Board, ClockPlan, DeviceBudget, Lamp
 from sw.errors import PlanError
 
@@ -14,11 +24,16 @@ __all__ = ["BOARDS", "Board", "ClockPlan", "DeviceBudget", "Lamp", "find"]
 #: Every board by name, then by size; the last size is the default.
 BOARDS: dict[str, dict[str, Board]] = {
     "ulx3s": ulx3s.SIZES,
+    "icebreaker": icebreaker.SIZES,
+    "tang_nano_9k": tang_nano.TANG_NANO_9K,
+    "tang_nano_20k": tang_nano.TANG_NANO_20K,
     "orangecrab": orangecrab.SIZES,
     "ecpix5": ecpix5.SIZES,
     "colorlight_i5": colorlight.SIZES_I5,
     "colorlight_i9": colorlight.SIZES_I9,
     "icepi_zero": icepi_zero.SIZES,
+    "upduino": upduino.SIZES,
+    "ice40_hx8k": ice40_hx8k.SIZES,
 }
 
 

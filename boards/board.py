@@ -11,13 +11,27 @@ from amaranth.hdl import Elaboratable
 
 from sw.errors import PlanError
 
-__all__ = ["Board", "ClockPlan", "DeviceBudget", "Lamp"]
+__all__ = [
+    "CLOCK_TOLERANCE",
+    "Board",
+    "ClockPlan",
+    "DeviceBudget",
+    "Lamp",
+    "refuse_clock",
+    "within",
+]
 
 #: A resource of the platform, its number, and of a lamp of several colours the one that is meant.
 Lamp = tuple[str, int] | tuple[str, int, str]
 
 #: A UART tolerates about 4 % between its two ends; leave half of it to the other end.
 BAUD_TOLERANCE = 0.02
+
+#: Part of the clock that a design may reach that is given up for a faster link.
+LINK_SHARE = 0.8
+
+#: How far a clock may be from the one asked for, as a part of it.
+CLOCK_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +40,8 @@ class DeviceBudget:
 
     Parameters
     ----------
+    fabric : str
+        What it is built of, as the planner knows it: a key of `hw.plan.fabric.FABRICS`.
     lut : int
         Four-input look-up tables.
     ff : int
@@ -43,6 +59,7 @@ class DeviceBudget:
     bram: int
     bram_bits: int
     dsp: int
+    fabric: str = "ecp5"
 
 
 class ClockPlan(Protocol):
@@ -89,6 +106,8 @@ class Board:
     heartbeat, activity, found : Lamp or None
         Lamps: alive, bytes on the link, and a detector found something. None where a board
         has too few.
+    idle : tuple of (resource, number)
+        Outputs that are held inactive, such as the select of a chip that shares pins.
     flash : tuple of str
         Command line that loads a bitstream, whose name is appended. The first word is
         the program, which `flash_variable` overrides.
@@ -121,13 +140,27 @@ class Board:
     found: Lamp | None = None
     flash_persistent: tuple[str, ...] | None = None
     flash_prepare: tuple[tuple[str, ...], ...] = ()
+    idle: tuple[tuple[str, int], ...] = ()
 
     def fastest_clock_mhz(self, limit_mhz: float) -> float:
-        """The fastest clock of whole MHz up to a limit, as near as the board makes it."""
+        """The clock up to a limit with which the link is fastest; of several the fastest.
+
+        Clocks of whole MHz count, as near as the board makes them, from `LINK_SHARE` of the
+        limit on: with few cycles a bit, a slightly slower one may have a much faster link.
+        """
+        best = (0, 0)
         for mhz in range(int(limit_mhz), 0, -1):
-            clock_hz = self.clock_plan(mhz).hz
+            if best[0] and mhz < LINK_SHARE * limit_mhz:
+                break
+            try:
+                clock_hz = self.clock_plan(mhz).hz
+                baud = self.baud(clock_hz)
+            except PlanError:
+                continue  # between two settings of the PLL or of the UART, or out of reach
             if clock_hz <= limit_mhz * 1e6:
-                return clock_hz / 1e6
+                best = max(best, (baud, clock_hz))
+        if best[0]:
+            return best[1] / 1e6
         raise PlanError(
             f"The {self.title} makes no clock of {limit_mhz:g} MHz or less",
             "Ask for a faster one with --clock",
@@ -155,3 +188,17 @@ class Board:
             f"{BAUD_TOLERANCE:.0%}",
             f"Ask for a multiple of 3 MHz, for instance --clock {self.default_clock_mhz:g}",
         )
+
+
+def refuse_clock(input_mhz: float, output_mhz: float, nearest_mhz: float) -> PlanError:
+    """The refusal of a clock that a board's PLL makes only more than 1 % off."""
+    return PlanError(
+        f"A clock of {output_mhz:g} MHz is more than {CLOCK_TOLERANCE:.0%} from any that "
+        f"the PLL makes of the board's {input_mhz:g} MHz",
+        f"Ask for the nearest one, --clock {nearest_mhz:g}",
+    )
+
+
+def within(value: float, limits: tuple[float, float]) -> bool:
+    """Whether a value is from the first to the second of ``limits``."""
+    return limits[0] <= value <= limits[1]

@@ -20,7 +20,7 @@ from amaranth.hdl import (
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
-from boards.board import DeviceBudget
+from boards.board import CLOCK_TOLERANCE, DeviceBudget, refuse_clock
 from sw.errors import PlanError
 
 __all__ = ["BUDGETS", "Ecp5Clock", "PllPlan", "solve_pll"]
@@ -45,9 +45,6 @@ PFD_RANGE = (10.0, 400.0)
 VCO_RANGE = (400.0, 800.0)
 OUTPUT_RANGE = (3.125, 400.0)
 DIVIDERS = range(1, 129)
-
-#: How far a clock may be from the one asked for, as a part of it.
-CLOCK_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,11 +129,7 @@ def solve_pll(input_mhz: float, output_mhz: float) -> PllPlan:
         ),
     )
     if abs(best.output_mhz - output_mhz) > CLOCK_TOLERANCE * output_mhz:
-        raise PlanError(
-            f"A clock of {output_mhz:g} MHz is more than {CLOCK_TOLERANCE:.0%} from any that "
-            f"the PLL makes of the board's {input_mhz:g} MHz",
-            f"Ask for the nearest one, --clock {best.output_mhz:g}",
-        )
+        raise refuse_clock(input_mhz, output_mhz, best.output_mhz)
     return best
 
 

@@ -30,9 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, build, and print the report."""
     parser = argparse.ArgumentParser(
         prog="python -m hw.build",
-        description="Build the accelerator of a model for a board: top.bit, top.il, "
-        "manifest.json, report.json, report.txt and the tools' logs, in one folder. Or only its "
-        "core, with AXI4-Stream ports, for a system of your own: core.v or core.il.",
+        description="Build the accelerator of a model for a board: top.bit (Gowin: top.fs), "
+        "top.il, manifest.json, report.json, report.txt and the tools' logs, in one folder. Or "
+        "only its core, with AXI4-Stream ports, for a system of your own: core.v or core.il.",
     )
     parser.add_argument("model", type=Path, help="model.npz")
     add_plan_arguments(parser)
@@ -190,8 +190,8 @@ def _fill(
     (folder / "plan.json").write_text(text, encoding="utf-8")
     files = ["model.npz", "top.il", "plan.json"]
     if made is not None:
-        shutil.copyfile(made.folder / "top.bit", folder / "top.bit")
-        files.append("top.bit")
+        shutil.copyfile(made.folder / made.bitstream, folder / made.bitstream)
+        files.append(made.bitstream)
         (folder / "logs").mkdir()
         for log in sorted(made.folder.glob("*.log")):
             shutil.copyfile(log, folder / "logs" / log.name)

@@ -2,7 +2,7 @@
 
 The proof that a block's form for a family, synthesis and `hw.flow.netlist` together
 leave the design as it is: run it beside the golden model. Yosys brings models of all
-cells but the block RAM, which is `sim/dp16kd.v`.
+cells but ECP5's block RAM, which is `sim/dp16kd.v`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,23 @@ from .cxxrtl import Serial, Streams, compile_script, share
 __all__ = ["compile_netlist"]
 
 _BLOCK_RAM = Path(__file__).with_name("dp16kd.v")
-_MODELS = ("cells_sim.v", "ccu2c_sim.vh", "common_sim.vh")
+
+#: Yosys' models of each family's cells.
+_MODELS = {
+    "ecp5": ("cells_sim.v", "ccu2c_sim.vh", "common_sim.vh"),
+    "ice40": ("cells_sim.v",),
+    "gowin": ("cells_sim.v",),
+}
+
+#: How they are read.
+_READ = {
+    "ecp5": "read_verilog -DNO_INCLUDES cells_sim.v\nread_verilog -overwrite dp16kd.v\n",
+    "ice40": "read_verilog cells_sim.v\n",
+    "gowin": "read_verilog cells_sim.v\n",
+}
 
 #: What is unknown, an open carry input for one, becomes 1: it must not matter.
 _SCRIPT = """\
-read_json top.json
-read_verilog -DNO_INCLUDES cells_sim.v
-read_verilog -overwrite dp16kd.v
 hierarchy -top top
 proc
 flatten
@@ -51,8 +61,9 @@ def compile_netlist(
     interface: Streams | Serial,
     name: str,
     change: Callable[[dict[str, Any]], None] | None = None,
+    family: str = "ecp5",
 ) -> ctypes.CDLL:
-    """Synthesise ``component`` for ECP5, compile the netlist and load the library.
+    """Synthesise ``component``, compile the netlist and load the library.
 
     Parameters
     ----------
@@ -60,16 +71,18 @@ def compile_netlist(
         As `sim.cxxrtl.compile_rtl` has them.
     change : callable, optional
         Gets the module ``top`` of the netlist, as Yosys' JSON has it, and may change it.
+    family : str
+        Of devices: "ecp5", "ice40" or "gowin".
     """
     text = rtlil.convert(
         component,
         name="top",
         ports=list(ports),
-        platform=Fabric(family="ecp5"),
+        platform=Fabric(family=family),
         emit_src=False,
     )
     with tempfile.TemporaryDirectory(prefix="netlist-", dir=_build_folder()) as folder:
-        synthesise(text.encode(), family="ecp5", folder=Path(folder))
+        synthesise(text.encode(), family=family, folder=Path(folder))
         design = json.loads(Path(folder, "top.json").read_text(encoding="utf-8"))
     top = design["modules"]["top"]
     if change is not None:
@@ -80,14 +93,16 @@ def compile_netlist(
                 del cell["connections"][port]
     # The cells' models replace the empty modules that Yosys writes for them.
     design["modules"] = {"top": top}
-    models = share(find_yosys()) / "ecp5"
+    models = share(find_yosys()) / family
     files = {
         "top.json": json.dumps(design),
-        "dp16kd.v": _BLOCK_RAM.read_text(encoding="utf-8"),
-        **{name: (models / name).read_text() for name in _MODELS},
+        **{name: (models / name).read_text() for name in _MODELS[family]},
     }
+    if family == "ecp5":
+        files["dp16kd.v"] = _BLOCK_RAM.read_text(encoding="utf-8")
+    script = "read_json top.json\n" + _READ[family] + _SCRIPT
     title = f"the netlist of {name}"
-    return compile_script(_SCRIPT, files, interface=interface, name=title, effort="-O1")
+    return compile_script(script, files, interface=interface, name=title, effort="-O1")
 
 
 def _build_folder() -> Path:

@@ -59,7 +59,7 @@ class Cache:
     def lookup(self, key: str) -> Path | None:
         """The entry of ``key``, or None."""
         entry = self.root / key
-        if not (entry / "top.bit").is_file():
+        if not (entry / "result.json").is_file():
             return None
         with contextlib.suppress(OSError):
             os.utime(entry)  # its age is that of its last use

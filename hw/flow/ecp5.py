@@ -5,15 +5,14 @@ Another family is another module of these functions, entered in `hw.flow.run`.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from hw.flow.reading import achieved_mhz, load_json, progress_note
 from hw.flow.result import Counts, Routed
-from sw.errors import ToolError
 
 __all__ = [
+    "BITSTREAM",
     "CONSTRAINTS",
     "SYNTHESIS_FLAGS",
     "count_cells",
@@ -25,8 +24,9 @@ __all__ = [
     "synthesis_script",
 ]
 
-#: The file of pins and clocks.
+#: The file of pins and clocks, and that of the bitstream.
 CONSTRAINTS = "top.lpf"
+BITSTREAM = "top.bit"
 
 #: LUT4 sites of cells that are not plain LUT4s: a CCU2C is two; a TRELLIS_DPR16X4 is
 #: four, and its write port takes two more places that nextpnr counts apart.
@@ -77,7 +77,7 @@ def count_cells(path: Path) -> Counts:
     The LUTs are a lower bound of what place and route will use: chains need a site to
     enter and to leave.
     """
-    stat = _load(path, "Yosys")
+    stat = load_json(path, "Yosys")
     cells: dict[str, int] = stat.get("design", {}).get("num_cells_by_type", {})
 
     def total(weights: dict[str, int]) -> int:
@@ -98,6 +98,7 @@ def place_arguments(
     *,
     fill: float,
     seed: int,
+    clock_mhz: float,
     constrained: bool = True,
     options: Sequence[str] | None = None,
 ) -> list[str]:
@@ -113,6 +114,8 @@ def place_arguments(
         Part of the LUTs in use, 0 to 1; chooses the options.
     seed : int
         Of the placer.
+    clock_mhz : float
+        The clock asked for. Of a board it follows from the oscillator's, in ``top.lpf``.
     constrained : bool
         Whether pins are given in ``top.lpf``.
     options : sequence of str, optional
@@ -124,14 +127,16 @@ def place_arguments(
         arguments += ["--lpf", CONSTRAINTS, "--textcfg", "top.config"]
     else:
         arguments += ["--out-of-context", "--lpf-allow-unconstrained"]
+        arguments += ["--freq", f"{clock_mhz:g}"]
     arguments += place_options(fill) if options is None else options
     # A missed clock is ours to report, with the frequency that was reached.
     return [*arguments, "--seed", str(seed), "--timing-allow-fail"]
 
 
-def pack_arguments() -> list[str]:
-    """Arguments of ecppack: ``top.config`` to ``top.bit``."""
-    return ["--compress", "--input", "top.config", "--bit", "top.bit"]
+def pack_arguments(device: str) -> list[str]:
+    """Arguments of ecppack: ``top.config`` to ``top.bit``; ``device`` is in the former."""
+    del device
+    return ["--compress", "--input", "top.config", "--bit", BITSTREAM]
 
 
 def read_routed(path: Path, clock_mhz: float) -> Routed:
@@ -144,42 +149,17 @@ def read_routed(path: Path, clock_mhz: float) -> Routed:
     clock_mhz : float
         The clock asked for: of several domains, the one constrained to it counts.
     """
-    report = _load(path, "nextpnr-ecp5")
+    report = load_json(path, "nextpnr-ecp5")
     used = {name: int(entry["used"]) for name, entry in report["utilization"].items()}
-    clocks = list(report["fmax"].values())
-    ours = [c for c in clocks if abs(c["constraint"] - clock_mhz) <= 0.01 * clock_mhz] or clocks
-    if not ours:
-        raise ToolError(
-            f"nextpnr-ecp5 reports no clock in the routed design: {path}",
-            "Report this as a bug of Binarray, with the design",
-        )
     return Routed(
         lut=used["TRELLIS_COMB"],
         ff=used["TRELLIS_FF"],
         bram=used["DP16KD"],
         dsp=used["MULT18X18D"],
-        fmax_mhz=round(min(c["achieved"] for c in ours), 2),
+        fmax_mhz=achieved_mhz(report, clock_mhz, path, "nextpnr-ecp5"),
     )
 
 
 def route_note(line: str) -> str | None:
     """What a line of nextpnr's log says of the progress, or None."""
-    if found := re.search(r"Max frequency for clock\s+'[^']*':\s*([\d.]+) MHz", line):
-        return f"about {float(found[1]):.0f} MHz"
-    if found := re.search(r"at iteration #(\d+).*?(?:wirelen = (\d+))", line):
-        return f"placing, wire length {int(found[2]):,}"
-    if found := re.search(r"iter=(\d+).*overused=(\d+)", line):
-        return f"routing, pass {found[1]}, {int(found[2]):,} conflicts"
-    if found := re.search(r"^Info:\s+(\d+) \|\s+\d+\s+\d+ \|\s+\d+\s+\d+ \|\s+(\d+)", line):
-        return f"routing, {int(found[2]):,} arcs to go"
-    return None
-
-
-def _load(path: Path, tool: str) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ToolError(
-            f"{tool} ended well but left no readable {path.name}: {error}",
-            f"Update {tool}, or use the packaged one",
-        ) from error
+    return progress_note(line)

@@ -16,14 +16,15 @@ from pathlib import Path
 import boards
 from boards import Board
 from hw.flow import manifest
+from hw.flow.run import FAMILIES
 from hw.flow.toolchain import Tool
 from sw import cli
 from sw.errors import LinkError, MissingToolError, PlanError
 
 __all__ = ["Loader", "bitstream_of", "find_loader", "load_bitstream"]
 
-#: The file that a packer leaves, by the format of its family.
-_BITSTREAMS = ("top.bit", "top.bin", "top.fs")
+#: The files that packers leave, each in the format of its family.
+_BITSTREAMS = {family.BITSTREAM for family in FAMILIES.values()}
 
 
 @dataclass(frozen=True, kw_only=True)

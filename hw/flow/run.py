@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from boards import BOARDS, Board
-from hw.flow import ecp5
+from hw.flow import ecp5, gowin, ice40
 from hw.flow.cache import Cache, content_key
 from hw.flow.netlist import improve
 from hw.flow.result import Counts, Implementation, Routed
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 #: What a family's module must have: see `hw.flow.ecp5`.
-FAMILIES = {"ecp5": ecp5}
+FAMILIES = {"ecp5": ecp5, "ice40": ice40, "gowin": gowin}
 
 #: Enters every cache key: raise it when a change here changes what the tools make.
 FLOW_VERSION = "4"
@@ -107,7 +107,7 @@ def synthesise(
     rtlil : bytes
         The design, whose top module is ``top``.
     family : str
-        Of devices: "ecp5".
+        Of devices: "ecp5", "ice40", "gowin".
     folder : Path
         An existing folder.
     yosys : Tool, optional
@@ -179,12 +179,11 @@ def route(
         device,
         fill=synthesis.counts.lut / luts,
         seed=seed,
+        clock_mhz=clock_mhz,
         constrained=constraints is not None,
         options=options,
     )
-    if constraints is None:
-        arguments += ["--freq", f"{clock_mhz:g}"]
-    else:
+    if constraints is not None:
         (folder / steps.CONSTRAINTS).write_bytes(constraints)
     expected = 2 + _SECONDS_PER_LUT * synthesis.counts.lut
     with _step(
@@ -274,13 +273,13 @@ def implement(
     )
     entry = cache.lookup(key)
     if entry is not None:
-        cached = _restore(entry, cached=True)
+        cached = _restore(entry, board.family, cached=True)
         if cached is not None:
             cli.console.print(f"bitstream found in the build cache ({key})", markup=False)
             return cached
     with cache.work(key) as folder:
         _run_tools(sources, board, tools, clock_mhz=clock_mhz, seed=seed, folder=folder)
-        made = _restore(cache.keep(folder, key), cached=False)
+        made = _restore(cache.keep(folder, key), board.family, cached=False)
     assert made is not None, "the entry just written is readable"
     return made
 
@@ -294,7 +293,8 @@ def _run_tools(
     seed: int,
     folder: Path,
 ) -> None:
-    """Fill ``folder`` with ``top.bit``, ``result.json`` and logs, and nothing else."""
+    """Fill ``folder`` with the bitstream, ``result.json`` and logs, and nothing else."""
+    steps = FAMILIES[board.family]
     yosys, nextpnr, packer = tools
     synthesis = synthesise(sources.rtlil, family=board.family, folder=folder, yosys=yosys)
     check_fit(synthesis.counts, board)
@@ -311,11 +311,11 @@ def _run_tools(
     placed = time.monotonic()
     check_clock(routed, board, clock_mhz=clock_mhz, seed=seed)
     with _step("pack", packer):
-        packer.run(FAMILIES[board.family].pack_arguments(), cwd=folder, log=folder / "ecppack.log")
-    if not (folder / "top.bit").is_file():
+        log = folder / f"{packer.name}.log"
+        packer.run(steps.pack_arguments(board.device), cwd=folder, log=log)
+    if not (folder / steps.BITSTREAM).is_file():
         raise ToolError(
-            f"{packer.name} ended well but left no top.bit",
-            f"Read its log in {folder / 'ecppack.log'}",
+            f"{packer.name} ended well but left no {steps.BITSTREAM}", f"Read its log in {log}"
         )
     result = {
         "routed": asdict(routed),
@@ -329,8 +329,7 @@ def _run_tools(
         "tools": {tool.name: f"{tool.version} ({tool.kind})" for tool in tools},
     }
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    constraints = FAMILIES[board.family].CONSTRAINTS
-    for name in ("top.il", "top.json", "top.config", "synthesise.ys", constraints):
+    for name in ("top.il", "top.json", "top.config", "synthesise.ys", steps.CONSTRAINTS):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -398,12 +397,16 @@ def reachable_clock(board: Board, most_mhz: float) -> float | None:
     return None
 
 
-def _restore(entry: Path, *, cached: bool) -> Implementation | None:
+def _restore(entry: Path, family: str, *, cached: bool) -> Implementation | None:
     """What a cache entry says; None when it is damaged."""
+    bitstream = FAMILIES[family].BITSTREAM
+    if not (entry / bitstream).is_file():
+        return None
     try:
         result = json.loads((entry / "result.json").read_text(encoding="utf-8"))
         return Implementation(
             folder=entry,
+            bitstream=bitstream,
             routed=Routed(**result["routed"]),
             synthesised=Counts(**result["synthesised"]),
             netlist=str(result["netlist"]),

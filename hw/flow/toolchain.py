@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hw.flow.programs import FAMILIES, PROGRAMS, Program, yowasp_cache
+from hw.flow.programs import ANY_VERSION, FAMILIES, PROGRAMS, Program, yowasp_cache
 from sw.errors import MissingToolError, ToolError
 
 __all__ = ["Tool", "find_nextpnr", "find_packer", "find_yosys"]
@@ -252,7 +252,7 @@ def find_yosys() -> Tool:
 
 
 def find_nextpnr(family: str) -> Tool:
-    """Place and route for a family of devices ("ecp5").
+    """Place and route for a family of devices ("ecp5", "ice40", "gowin").
 
     Raises
     ------
@@ -329,7 +329,8 @@ def _overridden(program: Program, override: str) -> Tool:
 
 def _yowasp(program: Program, note: str | None) -> Tool:
     package, function, distribution = program.yowasp
-    code = f"import sys, {package}; sys.exit({package}.{function}(sys.argv[1:]))"
+    given = "sys.argv[1:]" if program.passes_arguments else ""
+    code = f"import sys, {package}; sys.exit({package}.{function}({given}))"
     return Tool(
         name=program.name,
         argv=(sys.executable, "-P", "-c", code),
@@ -341,6 +342,8 @@ def _yowasp(program: Program, note: str | None) -> Tool:
 
 def _ask_version(argv: tuple[str, ...], program: Program) -> str:
     """The version a program states, or "unknown"."""
+    if program.minimum == ANY_VERSION:
+        return "unknown"
     try:
         result = subprocess.run(
             [*argv, program.version_flag],
@@ -358,6 +361,8 @@ def _ask_version(argv: tuple[str, ...], program: Program) -> str:
 
 
 def _new_enough(version: str, program: Program) -> bool:
+    if program.minimum == ANY_VERSION:
+        return True
     numbers = re.match(r"(\d+)\.(\d+)", version)
     return bool(numbers) and (int(numbers[1]), int(numbers[2])) >= program.minimum
 

@@ -41,8 +41,8 @@ class BoardTop(Elaboratable):
         m.submodules.clock = self._clock.generator()
         m.submodules.design = design = self._design
         # The wires of the modem's handshake stay unconnected: packets carry credits.
-        pins = dict.fromkeys(("rx", "tx", "rts", "dtr"), "-")
-        uart = platform.request("uart", 0, dir=pins)
+        signals = platform.lookup("uart", 0).ios
+        uart = platform.request("uart", 0, dir={signal.name: "-" for signal in signals})
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         board, lamps = self._board, _Lamps(m, platform)
@@ -66,6 +66,8 @@ class BoardTop(Elaboratable):
         m.d.comb += activity.eq(hold[-1])
         if "found" in design.signature.members:
             m.d.comb += lamps.add("found", board.found).eq(design.found)
+        for number, resource in enumerate(board.idle):
+            lamps.add(f"idle_{number}", resource)
         return m
 
 

@@ -16,7 +16,7 @@ from hw.plan.array import ArrayConfig, ThresholdConfig
 from hw.plan.carry import chain_sites
 from hw.plan.constant_cost import constant_cost
 from hw.plan.match_sum import MatchSumConfig
-from hw.plan.memory import block_rams, lut_ram, memory_cost, rom_bits, rom_luts
+from hw.plan.memory import Memory, block_rams, lut_ram, memory_cost, rom_bits, rom_luts
 from hw.plan.stream import (
     ColumnOrderConfig,
     HeadConfig,
@@ -41,13 +41,37 @@ __all__ = [
 class Terms:
     """How many of each term; a name is a key of `LUT` or `FLIP_FLOP` of `hw.plan.cost`.
 
-    ``bram`` and ``bram_bits`` are block RAMs and the bits kept in them.
+    ``bram`` and ``bram_bits`` are block RAMs and the bits kept in them, and ``memories`` all
+    memories but those of constants in LUTs.
     """
 
     lut: dict[str, float] = field(default_factory=dict)
     ff: dict[str, float] = field(default_factory=dict)
     bram: int = 0
     bram_bits: int = 0
+    memories: tuple[Memory, ...] = ()
+
+
+def memory_of(width: int, depth: int, kind: str, number: int = 1) -> tuple[Memory, ...]:
+    """`Terms.memories` of ``number`` memories that are written and read through a register."""
+    return (Memory(width=width, depth=depth, kind="block" if kind == "block" else "lut",
+                   number=number),)  # fmt: skip
+
+
+def fifo_of(width: int, depth: int) -> tuple[Memory, ...]:
+    """`Terms.memories` of the FIFO behind an array."""
+    return (Memory(width=width, depth=depth, kind="fifo"),)
+
+
+def weights_of(config: WeightConfig, number: int) -> tuple[Memory, ...]:
+    """`Terms.memories` of ``number`` memories of weights, which is one for each block RAM."""
+    whole, rest = divmod(config.row_width, config.block_width)
+    parts = ((config.block_width, whole), (rest, 1))
+    return tuple(
+        Memory(width=width, depth=config.page_depth, kind="block", number=number * parts_of_it)
+        for width, parts_of_it in parts
+        if width and parts_of_it
+    )
 
 
 @cache
@@ -103,7 +127,9 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
         "sites": config.rows * columns * pe_sites + lut_ram(word, config.fifo_depth),
     }
     registers, blocks, bits = float(config.rows * columns * pe_registers + counters), 0, 0
+    memories = fifo_of(word, config.fifo_depth)
     if weights.depth > 1 and weights.memory == "block":
+        memories += weights_of(weights, hops)
         # The first register behind the memory is in the block RAM.
         blocks += hops * weights.block_rams
         bits += hops * weights.width * weights.depth
@@ -135,7 +161,14 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
             lut[name] = lut.get(name, 0) + number
         registers += more.ff["registers"]
         blocks, bits = blocks + more.bram, bits + more.bram_bits
-    return Terms(lut=lut, ff={"array": 1, "registers": registers}, bram=blocks, bram_bits=bits)
+        memories += more.memories
+    return Terms(
+        lut=lut,
+        ff={"array": 1, "registers": registers},
+        bram=blocks,
+        bram_bits=bits,
+        memories=memories,
+    )
 
 
 def _logic_terms(config: ArrayConfig) -> Terms:
@@ -154,6 +187,7 @@ def _logic_terms(config: ArrayConfig) -> Terms:
             ff={"logic": 1, "registers": registers + more.ff["registers"]},
             bram=more.bram,
             bram_bits=more.bram_bits,
+            memories=more.memories + fifo_of(word, config.fifo_depth),
         )
     # A constant threshold takes half of the sites that one of several border classes does.
     units, bits = config.rows * config.columns, config.match_bits
@@ -161,7 +195,11 @@ def _logic_terms(config: ArrayConfig) -> Terms:
     if given.classes > 1:
         lut |= {"rom": units * rom_luts(bits, given.classes), "border": config.columns}
         registers += units * rom_bits(bits, given.classes)
-    return Terms(lut=lut, ff={"logic": 1, "registers": registers})
+    return Terms(
+        lut=lut,
+        ff={"logic": 1, "registers": registers},
+        memories=fifo_of(word, config.fifo_depth),
+    )
 
 
 def _start_bits(array: ArrayConfig) -> float:
@@ -203,8 +241,10 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig, trained: bool 
     compare = 2 * ceil(config.match_bits / 2) + 1
     luts = units * (config.levels * compare + config.out_bits)
     registers, rom, blocks = units * (config.out_bits + config.levels + 1.0), 0.0, 0
+    memories: tuple[Memory, ...] = ()
     if depth > 1 and config.memory == "block":
-        blocks = units * WeightConfig(depth=depth, width=width).block_rams
+        levels = WeightConfig(depth=depth, width=width)
+        blocks, memories = units * levels.block_rams, weights_of(levels, units)
     elif depth > 1:
         rom = units * rom_luts(width, depth)
         registers += units * rom_bits(width, depth)
@@ -213,6 +253,7 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig, trained: bool 
         ff={"registers": registers + hop_bits},
         bram=blocks,
         bram_bits=units * width * depth if blocks else 0,
+        memories=memories,
     )
 
 
@@ -244,6 +285,7 @@ def line_buffer_terms(config: LineBufferConfig) -> Terms:
             },
             bram=config.banks * blocks,
             bram_bits=config.memory_bits if blocks else 0,
+            memories=memory_of(word, config.depth, config.memory, config.banks),
         )
     # Columns that are rotated and shift, a copy of the window, and a multiplexer where it
     # goes out in parts.
@@ -260,6 +302,7 @@ def line_buffer_terms(config: LineBufferConfig) -> Terms:
         ff={"parallel": 1, "registers": 2 * window + read},
         bram=config.banks * blocks,
         bram_bits=config.memory_bits if blocks else 0,
+        memories=memory_of(word, config.depth, config.memory, config.banks),
     )
 
 
@@ -281,6 +324,7 @@ def column_order_terms(config: ColumnOrderConfig) -> Terms:
         ff={"order": 1, "registers": word},
         bram=config.columns * blocks,
         bram_bits=config.columns * word * config.depth if blocks else 0,
+        memories=memory_of(word, config.depth, config.memory, config.columns),
     )
 
 
@@ -297,6 +341,7 @@ def pool_terms(config: PoolConfig) -> Terms:
         ff={"pool": 1, "registers": word * (2 + config.read_cycles + (config.pixel_beats == 1))},
         bram=blocks,
         bram_bits=word * config.depth if blocks else 0,
+        memories=memory_of(word, config.depth, config.memory) if config.read_cycles else (),
     )
 
 
@@ -333,4 +378,5 @@ def head_terms(config: HeadConfig) -> Terms:
         ff={"registers": registers + apart.ff.get("registers", 0)},
         bram=blocks,
         bram_bits=score * config.elements if block else 0,
+        memories=memory_of(score, config.elements, "block") if block else (),
     )

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
+from hw.plan.block_ram import DP16KD, BlockRam
 from hw.plan.constant import sum_cycles
 from hw.plan.match_sum import MatchSumConfig, require_positive
 from hw.plan.weights import WeightConfig, weight_memory
@@ -161,6 +162,7 @@ class ArrayConfig:
     thresholds: ThresholdConfig | None = None
     rows_per_hop: int = 1
     columns: int = 1
+    block_ram: BlockRam = DP16KD
 
     def __post_init__(self) -> None:
         require_positive(self, "outputs", "fan_in", "rows", "simd", "lane_bits")
@@ -261,7 +263,7 @@ class ArrayConfig:
         depth = self.neuron_folds * self.synapse_folds
         width = self.rows_per_hop * self.simd
         if self.weight_memory == "block":
-            return weight_memory(width, depth)
+            return weight_memory(width, depth, self.block_ram)
         return WeightConfig(depth=depth, width=width, memory="lut")
 
     @property

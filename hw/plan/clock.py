@@ -23,6 +23,7 @@ for chips that were left out of the fit.
 from __future__ import annotations
 
 from hw.plan.cost import Budget, Cost
+from hw.plan.fabric import fabric_of
 
 __all__ = [
     "BASE_NS",
@@ -71,7 +72,11 @@ def clock_terms(
 
 
 def design_fmax(used: Cost, budget: Budget, *, memory: int, pools: bool) -> float:
-    """Fmax in MHz of a design on a device; see `clock_terms`."""
+    """Fmax in MHz of a design on a device; see `clock_terms`.
+
+    On other devices than ECP5s the period is that times the factor of `hw.plan.fabric`.
+    """
     constants = (BASE_NS, FILL_NS, BLOCK_RAM_NS, POOL_NS)
     terms = clock_terms(used, budget, memory=memory, pools=pools)
-    return 1e3 / sum(c * t for c, t in zip(constants, terms, strict=True))
+    period = sum(c * t for c, t in zip(constants, terms, strict=True))
+    return 1e3 / (period * fabric_of(budget).period)

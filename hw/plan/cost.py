@@ -11,7 +11,7 @@ blocks that it was not fitted to. Block RAM is counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 from typing import Protocol
@@ -26,7 +26,9 @@ from hw.plan.area import (
     width_terms,
 )
 from hw.plan.array import ArrayConfig
+from hw.plan.block_ram import DP16KD
 from hw.plan.link import TRANSMIT_BYTES, LinkConfig
+from hw.plan.memory import lut_ram, small_block_rams
 from hw.plan.stream import (
     ColumnOrderConfig,
     HeadConfig,
@@ -34,7 +36,6 @@ from hw.plan.stream import (
     PoolConfig,
     WidthConfig,
 )
-from hw.plan.weights import BLOCK_RAM_BITS
 from sw.errors import PlanError
 
 __all__ = [
@@ -104,7 +105,10 @@ class Budget(Protocol):
 class Cost:
     """Area of a block or of a whole design.
 
-    ``bram_bits`` are the bits kept in its block RAMs.
+    ``bram_bits`` are the bits kept in its block RAMs, of ``bram_size`` bits each. What follows
+    tells of its memories on families whose memories are others than ECP5's: ``ram_lut`` are
+    the LUTs that are memories, and where there are none such and block RAMs have 4 Kbit, all
+    memories together take ``small_bram`` block RAMs and ``small_ff`` flip-flops.
     """
 
     lut: int = 0
@@ -112,20 +116,30 @@ class Cost:
     bram: int = 0
     dsp: int = 0
     bram_bits: int = 0
+    ram_lut: int = 0
+    small_bram: int = 0
+    small_ff: int = 0
+    bram_size: int = DP16KD.bits
 
     def __add__(self, other: Cost) -> Cost:
+        # Fields one by one: a search adds hundreds of thousands.
         return Cost(
             lut=self.lut + other.lut,
             ff=self.ff + other.ff,
             bram=self.bram + other.bram,
             dsp=self.dsp + other.dsp,
             bram_bits=self.bram_bits + other.bram_bits,
+            ram_lut=self.ram_lut + other.ram_lut,
+            small_bram=self.small_bram + other.small_bram,
+            small_ff=self.small_ff + other.small_ff,
+            # Nothing, which a sum begins with, has ECP5's.
+            bram_size=min(self.bram_size, other.bram_size),
         )
 
     @property
     def packed(self) -> float | None:
         """Part of the block RAMs' bits that is used; None where there are no block RAMs."""
-        return self.bram_bits / (self.bram * BLOCK_RAM_BITS) if self.bram else None
+        return self.bram_bits / (self.bram * self.bram_size) if self.bram else None
 
     def summary(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in RESOURCES}
@@ -158,9 +172,13 @@ class Share:
     @classmethod
     def of(cls, value: Share | float | None, budget: Budget) -> Share:
         """A share from what a caller may pass: a number stands for LUTs and flip-flops."""
-        if value is None:
-            return LARGE_SHARE if budget.lut >= LARGE_LUTS else cls()
-        return value if isinstance(value, Share) else cls(lut=value, ff=value)
+        if value is None and budget.lut >= LARGE_LUTS:
+            return LARGE_SHARE
+        if isinstance(value, Share):
+            return value
+        small = getattr(budget, "bram_bits", DP16KD.bits) < DP16KD.bits
+        share = SMALL_SHARE if small else cls()
+        return share if value is None else replace(share, lut=value, ff=value)
 
     def usable(self, budget: Budget) -> Cost:
         """The most that may be used, rounded down."""
@@ -174,17 +192,29 @@ LARGE_LUTS = 60_000
 #: flip-flops of an 85F, CNV took the router 95 passes; wires are what it then lacks.
 LARGE_SHARE = Share(lut=0.5, ff=0.62)
 
+#: What is filled of a device whose block RAMs are small: all of these. They are counted, and a
+#: ring of frames alone takes a third of an iCE40's.
+SMALL_SHARE = Share(bram=1.0)
+
 #: Everything outside the core but the ring of frames.
 LINK = Cost(lut=1150, ff=700, bram=1)
 
+#: Bits of a frame's number (`hw.link.endpoint`).
+NUMBER_BITS = 16
 
-def total(terms: Terms) -> Cost:
-    """The area of some terms, rounded up."""
+
+def total(
+    terms: Terms, lut: Mapping[str, float] = LUT, flip_flop: Mapping[str, float] = FLIP_FLOP
+) -> Cost:
+    """The area of some terms, rounded up, with the coefficients of each."""
     return Cost(
-        lut=ceil(weighed(terms.lut, LUT)),
-        ff=ceil(weighed(terms.ff, FLIP_FLOP)),
+        lut=ceil(weighed(terms.lut, lut)),
+        ff=ceil(weighed(terms.ff, flip_flop)),
         bram=terms.bram,
         bram_bits=terms.bram_bits,
+        ram_lut=round(sum(memory.lut_sites for memory in terms.memories)),
+        small_bram=sum(memory.small_bram for memory in terms.memories),
+        small_ff=sum(memory.small_ff for memory in terms.memories),
     )
 
 
@@ -233,4 +263,15 @@ def head_cost(config: HeadConfig) -> Cost:
 def link_cost(config: LinkConfig) -> Cost:
     """UART, packets, CRC, the ring of frames, clock and reset: all outside the core."""
     bits = 8 * (config.buffer_bytes + TRANSMIT_BYTES)
-    return LINK + Cost(bram=config.buffer_blocks, bram_bits=bits)
+    pages = config.buffer_pages
+    if len(pages) > 1:
+        pages = tuple(1 << (depth - 1).bit_length() for depth in pages)
+    small = [small_block_rams(8, depth) for depth in (*pages, TRANSMIT_BYTES)]
+    return LINK + Cost(
+        bram=config.buffer_blocks,
+        bram_bits=bits,
+        # Numbers of the frames that are inside, read without a register.
+        ram_lut=round(lut_ram(NUMBER_BITS, config.slots)),
+        small_bram=sum(small),
+        small_ff=NUMBER_BITS * config.slots,
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal
 
 from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.block_ram import DP16KD, BlockRam
 from hw.plan.cost import (
     Cost,
     array_cost,
@@ -50,12 +51,16 @@ def divisors(n: int) -> tuple[int, ...]:
     return tuple(d for d in range(1, n + 1) if n % d == 0)
 
 
-def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
-    """Every folding of a segment, in a fixed order."""
+def foldings(group: tuple[Stage, ...], block_ram: BlockRam = DP16KD) -> Iterator[Segment]:
+    """Every folding of a segment, in a fixed order, with the device's block RAMs."""
     first = group[0]
     if isinstance(first, ArrayStage | IntegerStage):
         head = isinstance(group[-1], HeadStage)
-        layers = _array_layers(first) if isinstance(first, ArrayStage) else _integer_layers(first)
+        layers = (
+            _array_layers(first, block_ram)
+            if isinstance(first, ArrayStage)
+            else _integer_layers(first, block_ram)
+        )
         for layer in layers:
             assert layer.line_buffer is not None
             # A head takes one element a cycle.
@@ -82,13 +87,13 @@ def foldings(group: tuple[Stage, ...]) -> Iterator[Segment]:
             )
 
 
-def _array_layers(stage: ArrayStage) -> Iterator[LayerPlan]:
+def _array_layers(stage: ArrayStage, block_ram: BlockRam) -> Iterator[LayerPlan]:
     for simd in divisors(stage.fan_in):
         if simd * stage.lane_bits > WIDEST_BEAT or not _sensible(simd, stage):
             continue
         for columns in _columns(stage, simd):
             for rows in divisors(stage.outputs):
-                arrays = tuple(_arrays(stage, simd, rows, columns))
+                arrays = tuple(_arrays(stage, simd, rows, columns, block_ram))
                 for line_buffer in _line_buffers(stage, simd, stage.outputs // rows, columns):
                     cost = line_buffer_cost(line_buffer)
                     for array in arrays:
@@ -123,14 +128,14 @@ def _array_layer(
     )
 
 
-def _integer_layers(stage: IntegerStage) -> Iterator[LayerPlan]:
+def _integer_layers(stage: IntegerStage, block_ram: BlockRam) -> Iterator[LayerPlan]:
     for simd in divisors(stage.fan_in):
         if simd * stage.lane_bits > WIDEST_BEAT or not _sensible(simd, stage):
             continue
         for rows in divisors(stage.outputs):
             if rows * simd > MOST_MULTIPLIERS:
                 continue
-            for array in _integer_arrays(stage, simd, rows):
+            for array in _integer_arrays(stage, simd, rows, block_ram):
                 for line_buffer in _line_buffers(stage, simd, array.repeats, 1):
                     yield LayerPlan(
                         name=stage.name,
@@ -146,7 +151,9 @@ def _integer_layers(stage: IntegerStage) -> Iterator[LayerPlan]:
                     )
 
 
-def _integer_arrays(stage: IntegerStage, simd: int, rows: int) -> Iterator[IntegerArrayConfig]:
+def _integer_arrays(
+    stage: IntegerStage, simd: int, rows: int, block_ram: BlockRam
+) -> Iterator[IntegerArrayConfig]:
     """On DSP blocks, and by bit planes, which take none."""
     multipliers: tuple[Multiplier, ...] = ("dsp", "planes")
     for multiplier in multipliers:
@@ -165,6 +172,7 @@ def _integer_arrays(stage: IntegerStage, simd: int, rows: int) -> Iterator[Integ
             y_classes=stage.y_classes,
             x_classes=stage.x_classes,
             multiplier=multiplier,
+            block_ram=block_ram,
         )
         for memory in _memories(config.weights.depth):
             yield replace(config, weight_memory=memory)
@@ -184,7 +192,9 @@ def _columns(stage: ArrayStage, simd: int) -> Iterator[int]:
             yield columns
 
 
-def _arrays(stage: ArrayStage, simd: int, rows: int, columns: int) -> Iterator[ArrayConfig]:
+def _arrays(
+    stage: ArrayStage, simd: int, rows: int, columns: int, block_ram: BlockRam
+) -> Iterator[ArrayConfig]:
     """Arrays that differ in what their memories are made of."""
     depth = stage.fan_in // simd * (stage.outputs // rows)
     classes = (max(stage.y_classes) + 1) * (max(stage.x_classes) + 1)
@@ -215,8 +225,9 @@ def _arrays(stage: ArrayStage, simd: int, rows: int, columns: int) -> Iterator[A
                 width=stage.output_width,
                 weight_memory=memory,
                 thresholds=thresholds,
-                rows_per_hop=_rows_per_hop(rows, simd, depth, memory),
+                rows_per_hop=_rows_per_hop(rows, simd, depth, memory, block_ram),
                 columns=columns,
+                block_ram=block_ram,
             )
 
 
@@ -225,18 +236,18 @@ def _memories(depth: int) -> tuple[Literal["lut", "block"], ...]:
     return ("lut",) if depth <= 4 else ("lut", "block")
 
 
-def _rows_per_hop(rows: int, simd: int, depth: int, memory: str) -> int:
+def _rows_per_hop(rows: int, simd: int, depth: int, memory: str, block_ram: BlockRam) -> int:
     """The fewest rows that share a memory of weights with the least area of these in all."""
     if memory != "block":
         return 1
 
     def area(shared: int) -> tuple[float, int]:
-        return rows // shared * weight_memory(shared * simd, depth).area, shared
+        return rows // shared * weight_memory(shared * simd, depth, block_ram).area, shared
 
     narrow = [d for d in divisors(rows) if d == 1 or d * simd <= WIDEST_HOP]
     best = min(narrow, key=area)
-    blocks = rows // best * weight_memory(best * simd, depth).block_rams
-    if least_block_rams(rows * simd, depth) >= PACKED_ENOUGH * blocks:
+    blocks = rows // best * weight_memory(best * simd, depth, block_ram).block_rams
+    if least_block_rams(rows * simd, depth, block_ram) >= PACKED_ENOUGH * blocks:
         return best
     return min((d for d in divisors(rows) if d in narrow or d <= ROWS_OF_WIDE_HOP), key=area)
 

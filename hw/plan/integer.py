@@ -40,6 +40,7 @@ from functools import cache
 from typing import Literal
 
 from hw.plan.array import FIFO_LATENCY
+from hw.plan.block_ram import DP16KD, BlockRam
 from hw.plan.channels import rom_kind
 from hw.plan.match_sum import MatchSumConfig, require_positive
 from hw.plan.product_sum import ProductSumConfig
@@ -101,6 +102,7 @@ class IntegerArrayConfig:
     x_classes: tuple[int, ...] = ()
     multiplier: Multiplier = "dsp"
     weight_memory: Literal["lut", "block"] = "block"
+    block_ram: BlockRam = DP16KD
 
     def __post_init__(self) -> None:
         require_positive(self, "outputs", "fan_in", "rows", "simd", "lane_bits", "weight_bits")
@@ -269,7 +271,7 @@ class IntegerArrayConfig:
         """
         depth, width = self.neuron_folds * self.fold_beats, self.rows * self.simd * self.word_bits
         if self.weight_memory == "block":
-            return weight_memory(width, depth)
+            return weight_memory(width, depth, self.block_ram)
         return WeightConfig(depth=depth, width=width, memory="lut")
 
     @property

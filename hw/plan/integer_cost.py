@@ -6,8 +6,8 @@ from dataclasses import replace
 from functools import cache
 from math import ceil
 
-from hw.plan.area import Terms, match_sum_counts
-from hw.plan.cost import Cost, weighed
+from hw.plan.area import Terms, fifo_of, match_sum_counts, memory_of, weights_of
+from hw.plan.cost import Cost, total
 from hw.plan.integer import IntegerArrayConfig
 from hw.plan.memory import block_rams, lut_ram, rom_bits, rom_luts
 from hw.plan.product_sum import ProductSumConfig
@@ -89,10 +89,11 @@ def integer_terms(config: IntegerArrayConfig) -> Terms:
     registers += weights.latency_cycles * config.simd * config.lane_bits
     if config.multiplier == "planes":
         registers += config.lane_bits * sum(config.match_sum.delays)
-    blocks = bits = 0
+    blocks, bits, memories = 0, 0, fifo_of(word, config.fifo_depth)
     if weights.depth > 1 and weights.memory == "block":
         # The first register behind the memory is in the block RAM.
         blocks, bits = weights.block_rams, weights.width * weights.depth
+        memories += weights_of(weights, 1)
         registers += weights.width * (1 + weights.ninths)
         lut["page"] = (weights.width + weights.part) * (weights.pages - 1)
         lut["sites"] += weights.width * weights.ninths
@@ -104,24 +105,22 @@ def integer_terms(config: IntegerArrayConfig) -> Terms:
         if config.start_kind == "block":
             blocks += block_rams(width, config.start_depth)
             bits += width * config.start_depth
+            memories += memory_of(width, config.start_depth, "block")
         else:
             lut["rom"] = lut.get("rom", 0) + rom_luts(width, config.start_depth)
             registers += ceil(rom_bits(width, config.start_depth))
     if config.classes > 1:
         lut["border"] = ff["border"] = 1
-    return Terms(lut=lut, ff={**ff, "registers": registers}, bram=blocks, bram_bits=bits)
+    return Terms(
+        lut=lut,
+        ff={**ff, "registers": registers},
+        bram=blocks,
+        bram_bits=bits,
+        memories=memories,
+    )
 
 
 @cache
 def integer_cost(config: IntegerArrayConfig) -> Cost:
     """Integer array: its products or match sums, memories, output FIFO."""
-    terms = integer_terms(config)
-    return replace(
-        Cost(
-            lut=ceil(weighed(terms.lut, LUT)),
-            ff=ceil(weighed(terms.ff, FLIP_FLOP)),
-            bram=terms.bram,
-            bram_bits=terms.bram_bits,
-        ),
-        dsp=config.dsp,
-    )
+    return replace(total(integer_terms(config), LUT, FLIP_FLOP), dsp=config.dsp)

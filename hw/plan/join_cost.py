@@ -11,10 +11,10 @@ from dataclasses import replace
 from functools import cache
 from math import ceil
 
-from hw.plan.area import Terms
-from hw.plan.cost import Cost, weighed
+from hw.plan.area import Terms, memory_of
+from hw.plan.cost import Cost, total
 from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
-from hw.plan.memory import block_rams, memory_cost, rom_bits, rom_luts
+from hw.plan.memory import Memory, block_rams, memory_cost, rom_bits, rom_luts
 from hw.plan.objectness import ObjectnessConfig
 from hw.plan.pool import AxisConfig, WindowPoolConfig
 from hw.plan.scale import ScaleConfig
@@ -77,25 +77,22 @@ def _bits(turns: int) -> int:
 
 
 def _cost(terms: Terms) -> Cost:
-    return Cost(
-        lut=ceil(weighed(terms.lut, LUT)),
-        ff=ceil(weighed(terms.ff, FLIP_FLOP)),
-        bram=terms.bram,
-        bram_bits=terms.bram_bits,
-    )
+    return total(terms, LUT, FLIP_FLOP)
 
 
 def _together(terms: Iterable[Terms]) -> Terms:
     """Sum of some terms."""
     lut: dict[str, float] = {}
     ff: dict[str, float] = {}
+    memories: tuple[Memory, ...] = ()
     blocks = bits = 0
     for term in terms:
-        for total, part in ((lut, term.lut), (ff, term.ff)):
+        for sums, part in ((lut, term.lut), (ff, term.ff)):
             for name, number in part.items():
-                total[name] = total.get(name, 0) + number
+                sums[name] = sums.get(name, 0) + number
         blocks, bits = blocks + term.bram, bits + term.bram_bits
-    return Terms(lut=lut, ff=ff, bram=blocks, bram_bits=bits)
+        memories += term.memories
+    return Terms(lut=lut, ff=ff, bram=blocks, bram_bits=bits, memories=memories)
 
 
 def fork_cost(outputs: int) -> Cost:
@@ -115,6 +112,7 @@ def fifo_terms(config: FifoConfig) -> Terms:
         },
         bram=blocks,
         bram_bits=config.width * config.depth if blocks else 0,
+        memories=memory_of(config.width, config.depth, config.kind),
     )
 
 
@@ -142,7 +140,11 @@ def _rom_terms(width: int, depth: int, kind: str, cycles: int) -> Terms:
     if depth == 1:
         return Terms()
     if kind == "block":
-        return Terms(bram=block_rams(width, depth), bram_bits=width * depth)
+        return Terms(
+            bram=block_rams(width, depth),
+            bram_bits=width * depth,
+            memories=memory_of(width, depth, kind),
+        )
     return Terms(
         lut={"sites": rom_luts(width, depth)}, ff={"registers": cycles * rom_bits(width, depth)}
     )
@@ -224,6 +226,11 @@ def _axis_terms(config: AxisConfig) -> Terms:
         ff={"axis": 1, "registers": word + waiting + kept + walk},
         bram=blocks,
         bram_bits=config.word_bits * config.inner if blocks else 0,
+        memories=(
+            memory_of(config.word_bits, config.inner, config.memory)
+            if config.memory != "none"
+            else ()
+        ),
     )
 
 

@@ -155,7 +155,10 @@ class LayerPlan:
         return Packing(
             bits=array.outputs * array.fan_in * bits,
             block_rams=groups * array.weights.block_rams,
-            least=least_block_rams(array.rows * array.simd * wide, array.weights.depth),
+            least=least_block_rams(
+                array.rows * array.simd * wide, array.weights.depth, array.block_ram
+            ),
+            block_bits=array.block_ram.bits,
         )
 
     @property

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from math import ceil
+from typing import Literal
 
-from hw.plan.weights import BLOCK_RAM_SHAPES
+from hw.plan.block_ram import DP16KD, SB_RAM40
 
-__all__ = ["block_rams", "lut_ram", "memory_cost", "rom_bits", "rom_luts"]
+__all__ = [
+    "Memory",
+    "block_rams",
+    "lut_ram",
+    "memory_cost",
+    "rom_bits",
+    "rom_luts",
+    "small_block_rams",
+]
+
+#: Bits, for each such block RAM that it would take, up to which Yosys makes a memory of
+#: flip-flops where there is no memory of LUTs.
+FEW_BITS = 64
 
 #: LUTs that join one more page of 16 constants to the others, as Yosys does it, and that
 #: such a page of up to four takes.
@@ -21,7 +35,51 @@ LUT_RAM_SITES = 6
 @cache
 def block_rams(width: int, depth: int) -> int:
     """Block RAMs of a memory of ``depth`` words of ``width`` bits."""
-    return min(ceil(width / w) * ceil(depth / d) for w, d in BLOCK_RAM_SHAPES)
+    return min(ceil(width / w) * ceil(depth / d) for w, d in DP16KD.shapes)
+
+
+@cache
+def small_block_rams(width: int, depth: int) -> int:
+    """The same of block RAMs of 4 Kbit, iCE40's."""
+    return min(ceil(width / w) * ceil(depth / d) for w, d in SB_RAM40.shapes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Memories that are alike, for families whose memories are others than ECP5's.
+
+    Parameters
+    ----------
+    width, depth : int
+        Bits of a word, and words.
+    kind : "block", "lut" or "fifo"
+        Block RAM; LUTs, read through a register; LUTs, read without one.
+    number : int
+    """
+
+    width: int
+    depth: int
+    kind: Literal["block", "lut", "fifo"]
+    number: int = 1
+
+    @property
+    def lut_sites(self) -> float:
+        """LUT sites of ECP5 that it takes."""
+        return 0.0 if self.kind == "block" else self.number * lut_ram(self.width, self.depth)
+
+    @property
+    def small_bram(self) -> int:
+        """Block RAMs of 4 Kbit, without memories of LUTs."""
+        blocks = small_block_rams(self.width, self.depth)
+        few = self.width * self.depth <= FEW_BITS * blocks
+        if self.kind == "fifo" or (self.kind == "lut" and few):
+            return 0
+        return self.number * blocks
+
+    @property
+    def small_ff(self) -> int:
+        """Flip-flops, without memories of LUTs."""
+        return 0 if self.small_bram else self.number * self.width * self.depth
 
 
 @cache

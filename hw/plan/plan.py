@@ -14,6 +14,7 @@ from typing import Any
 
 from hw.plan.clock import CLOCK_SHARE, design_fmax
 from hw.plan.cost import Budget, Cost, Share, link_cost
+from hw.plan.fabric import fabric_of
 from hw.plan.layer import LayerPlan, rounded
 from hw.plan.link import LinkConfig
 from hw.plan.objectness import least_scores, objectness_of
@@ -176,7 +177,12 @@ def make_plan(
     head = stages[-1]
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
-    search = Search(stages, fixed=link_cost(link), link_lanes=max(1, 8 // link.field_bits))
+    search = Search(
+        stages,
+        fixed=link_cost(link),
+        link_lanes=max(1, 8 // link.field_bits),
+        fabric=fabric_of(budget),
+    )
     fastest = CLOCK_SHARE * design_fmax(Cost(), budget, memory=0, pools=False)
     request = _Request(
         name=model.name,
@@ -315,7 +321,7 @@ def _recommend(search: Search, request: _Request, limit: int, before: str) -> st
     """``before`` and the smallest candidate that takes the network within ``limit``."""
     for candidate in sorted(request.candidates, key=lambda c: (c.budget.lut, c.budget.bram)):
         usable = request.share.usable(candidate.budget)
-        choice = search.cheapest(limit, usable)
+        choice = search.on(fabric_of(candidate.budget)).cheapest(limit, usable)
         if choice is not None and choice.fullness(usable) <= 1:
             return f"{before}{_device(candidate.board, candidate.size)}, which it fits"
     return ""

@@ -31,19 +31,23 @@ import numpy as np
 from hw.plan.chain import Answer, Chain, Link, pareto
 from hw.plan.cost import RESOURCES, Cost, width_cost
 from hw.plan.edges import join
+from hw.plan.fabric import ECP5, Fabric
 from hw.plan.foldings import foldings
 from hw.plan.layer import LayerPlan, Segment, converter, feeders, named, segments, shape
 from hw.plan.stages import Stage, WindowStage
-from hw.plan.weights import BLOCK_RAM_LUTS
 
-__all__ = ["WORTH", "Choice", "Search"]
-
-#: What resources are worth, in twentieths of a LUT: about as many as there are for each that
-#: a plan may use, on ECP5s of any size.
-WORTH = Cost(lut=20, ff=16, bram=20 * BLOCK_RAM_LUTS, dsp=20 * 100)
+__all__ = ["Choice", "Search", "worth"]
 
 #: Times that area is set aside for queues, more each time, before a limit is given up.
 TRIES = 12
+
+
+def worth(fabric: Fabric) -> Cost:
+    """What resources are worth, in twentieths of a LUT.
+
+    About as many as there are for each that a plan may use, on devices of any size.
+    """
+    return Cost(lut=20, ff=16, bram=round(20 * fabric.bram_luts), dsp=20 * 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +82,9 @@ class Choice:
 
 
 class Search:
-    """All foldings of a network, and choices among them for any budget.
+    """All foldings of a network, and choices among them for any budget of a fabric.
 
-    Area, where one choice is called smaller than another, is counted in LUTs: see `WORTH`.
+    Area, where one choice is called smaller than another, is counted in LUTs: see `worth`.
 
     Parameters
     ----------
@@ -90,18 +94,38 @@ class Search:
     link_lanes : int
         Elements of a byte of the link, which hands over as many of them at a time as
         the core's beat is a multiple of; a converter makes the beat of them.
+    fabric : Fabric
+        Of the devices; costs, ``fixed`` among them, are counted for ECP5 and turned into its own.
     """
 
-    def __init__(self, stages: tuple[Stage, ...], *, fixed: Cost, link_lanes: int) -> None:
-        self._fixed = fixed
+    def __init__(
+        self,
+        stages: tuple[Stage, ...],
+        *,
+        fixed: Cost,
+        link_lanes: int,
+        fabric: Fabric = ECP5,
+    ) -> None:
+        self._given = fixed
+        self._fixed = fabric.cost(fixed)
+        self._fabric = fabric
         self._link_lanes = link_lanes
         self._stages = stages
         self._groups = segments(stages)
         self._feeders = feeders(self._groups)
         # Networks repeat themselves.
         distinct = {shape(group): group for group in self._groups}
-        made = {key: _Table(tuple(foldings(group))) for key, group in distinct.items()}
+        made = {
+            key: _Table(tuple(foldings(group, fabric.block_ram)), fabric)
+            for key, group in distinct.items()
+        }
         self._tables = [made[shape(group)] for group in self._groups]
+
+    def on(self, fabric: Fabric) -> Search:
+        """The same network on another fabric."""
+        if fabric == self._fabric:
+            return self
+        return Search(self._stages, fixed=self._given, link_lanes=self._link_lanes, fabric=fabric)
 
     @property
     def floor(self) -> int:
@@ -212,15 +236,19 @@ class Search:
             named(table.options[index], group)
             for table, index, group in zip(self._tables, answer.nearest, self._groups, strict=True)
         )
-        layers = join(self._stages, chosen)
+        fabric, layers = self._fabric, join(self._stages, chosen)
         first = from_link(self._link_lanes, chosen[0].i_lanes)
         entry = width_cost(converter(first, chosen[0].i_lanes, chosen[0].i_bits))
-        seen = sum((segment.cost for segment in chosen), Cost())
+        seen = fabric.total(layer.cost for segment in chosen for layer in segment.layers)
         for index, (before, after) in enumerate(pairwise(chosen)):
             if self._feeders[index + 1] == index:
-                seen += width_cost(converter(before.o_lanes, after.i_lanes, after.i_bits))
-        between = _less(sum((layer.cost for layer in layers), Cost()), seen)
-        cost = sum((layer.cost for layer in layers), self._fixed + entry)
+                between = converter(before.o_lanes, after.i_lanes, after.i_bits)
+                seen += fabric.cost(width_cost(between))
+        layers = tuple(replace(layer, cost=fabric.cost(layer.cost)) for layer in layers)
+        used = sum((layer.cost for layer in layers), Cost())
+        cost = used + self._fixed + fabric.cost(entry)
+        # Parts are rounded up, so that of fewer parts may be a little less.
+        between = _most(Cost(), _less(used, seen))
         return Choice(
             segments=chosen,
             layers=layers,
@@ -254,20 +282,21 @@ class Search:
             links.append(table.link(before, takes, needed, scale))
             leaving = table.leaving
         fixed = _vector(self._fixed + aside, needed) * scale
-        worth = _vector(WORTH, needed) / scale
-        return Chain(links, fixed=fixed, objective=worth / worth.mean())
+        price = _vector(worth(self._fabric), needed) / scale
+        return Chain(links, fixed=fixed, objective=price / price.mean())
 
 
 class _Table:
     """The foldings of one segment as arrays, those left out that another one replaces."""
 
-    def __init__(self, options: tuple[Segment, ...]) -> None:
-        kept = _irreplaceable(options)
+    def __init__(self, options: tuple[Segment, ...], fabric: Fabric) -> None:
+        self._fabric = fabric
+        kept = _irreplaceable(options, fabric)
         kept.sort(key=lambda option: option.i_lanes)
         self.options = tuple(kept)
         self.bits = options[0].i_bits
         self.cycles = np.array([option.cycles for option in kept])
-        self.costs = np.array([_vector(option.cost, RESOURCES) for option in kept])
+        self.costs = np.array([_vector(fabric.cost(option.cost), RESOURCES) for option in kept])
         self.i_lanes, self._enter = np.unique([o.i_lanes for o in kept], return_inverse=True)
         states = [(option.o_lanes, option.takes) for option in kept]
         self.leaving = sorted(set(states))
@@ -291,7 +320,7 @@ class _Table:
         chosen = [RESOURCES.index(name) for name in needed]
         converters = [
             [
-                _converter_cost(lanes, int(i_lanes), self.bits)
+                _converter_cost(lanes, int(i_lanes), self.bits, self._fabric)
                 for lanes, i_lanes in zip(state, self.i_lanes, strict=True)
             ]
             for state in before
@@ -311,14 +340,14 @@ def from_link(fields: int, lanes: int) -> int:
     return gcd(fields, lanes)
 
 
-def _irreplaceable(options: tuple[Segment, ...]) -> list[Segment]:
+def _irreplaceable(options: tuple[Segment, ...], fabric: Fabric) -> list[Segment]:
     """Options that no other one replaces, see above."""
     groups: dict[tuple[int, int], list[Segment]] = {}
     for option in options:
         groups.setdefault((option.i_lanes, option.o_lanes), []).append(option)
     kept: list[Segment] = []
     for group in groups.values():
-        rows = [[o.takes, o.cycles, *_vector(o.cost, RESOURCES)] for o in group]
+        rows = [[o.takes, o.cycles, *_vector(fabric.cost(o.cost), RESOURCES)] for o in group]
         kept += [group[i] for i in pareto(np.array(rows, float))]
     return kept
 
@@ -328,8 +357,8 @@ def _vector(cost: Cost, names: Sequence[str]) -> np.ndarray:
 
 
 @cache
-def _converter_cost(lanes: int, i_lanes: int, bits: int) -> np.ndarray:
-    return _vector(width_cost(converter(lanes, i_lanes, bits)), RESOURCES)
+def _converter_cost(lanes: int, i_lanes: int, bits: int, fabric: Fabric) -> np.ndarray:
+    return _vector(fabric.cost(width_cost(converter(lanes, i_lanes, bits))), RESOURCES)
 
 
 def _less(cost: Cost, part: Cost) -> Cost:

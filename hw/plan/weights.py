@@ -1,6 +1,6 @@
 """Memories of weights: how they lie in block RAM, and how few block RAMs could hold them.
 
-What the folding of a layer allows, `least_block_rams`:
+What the folding of a layer allows, `least_block_rams`, on ECP5:
 
 1. a block RAM of an ECP5 (DP16KD) gives at most 36 bits a cycle: as one port of 36 bits,
    or as two of 18;
@@ -22,7 +22,7 @@ How `weight_memory` comes near that, hop by hop:
    page beside page, in rows of ``pages`` words, and a multiplexer takes one of them. So pages
    share block RAMs that none of them fills.
 3. Of all shapes, with ninth bits and without, the one of least area is taken, a block RAM
-   counted as `BLOCK_RAM_LUTS`.
+   counted as `BlockRam.luts`.
 4. Neighbouring rows of the array share a memory where that makes the rows of the memory a
    better multiple of a block RAM's (`hw.plan.foldings`).
 """
@@ -34,12 +34,11 @@ from functools import cache
 from math import ceil
 from typing import Literal
 
+from hw.plan.block_ram import DP16KD, BlockRam
 from hw.plan.match_sum import require_positive
 from sw.errors import PlanError
 
 __all__ = [
-    "BLOCK_RAM_BITS",
-    "BLOCK_RAM_SHAPES",
     "WEIGHT_LATENCY",
     "Packing",
     "WeightConfig",
@@ -47,20 +46,8 @@ __all__ = [
     "weight_memory",
 ]
 
-#: (width, depth) of an ECP5 block RAM (DP16KD).
-BLOCK_RAM_SHAPES = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
-
-#: Bits of a block RAM, in its widest form, the most that it gives in a cycle, and its most words.
-BLOCK_RAM_BITS = 18_432
-BLOCK_RAM_WIDTH = 36
-DEEPEST = 16_384
-
 #: Most pages that a multiplexer takes one of in a cycle, unless a memory is deeper still.
 MOST_PAGES = 9
-
-#: LUTs that a block RAM is worth. ECP5s have 400 to 430 for each, of which a plan fills fewer
-#: than of the block RAMs.
-BLOCK_RAM_LUTS = 270
 
 #: Cycles from the address of a memory of one page to the register behind it.
 WEIGHT_LATENCY = 2
@@ -88,6 +75,8 @@ class WeightConfig:
     far : bool
         A second register behind block RAM: its places are few, and the way from them
         to a large array's PEs takes half a cycle.
+    block_ram : BlockRam
+        The device's.
     """
 
     depth: int
@@ -96,6 +85,7 @@ class WeightConfig:
     pages: int = 1
     ninths: bool = False
     far: bool = False
+    block_ram: BlockRam = DP16KD
 
     def __post_init__(self) -> None:
         require_positive(self, "depth", "width", "pages")
@@ -146,7 +136,7 @@ class WeightConfig:
         The blocks make a memory of each, so that Yosys stacks none on another, with a
         multiplexer right behind them.
         """
-        shapes = [w for w, d in BLOCK_RAM_SHAPES if d >= self.page_depth]
+        shapes = [w for w, d in self.block_ram.shapes if d >= self.page_depth]
         return max(shapes, default=self.row_width)
 
     @property
@@ -170,7 +160,7 @@ class WeightConfig:
         """
         multiplexers = (self.width + self.part) * (self.pages - 1)
         gathered = 1.5 * self.width * self.ninths
-        return BLOCK_RAM_LUTS * self.block_rams + multiplexers + gathered
+        return self.block_ram.luts * self.block_rams + multiplexers + gathered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,28 +175,33 @@ class Packing:
         Block RAMs that hold them.
     least : int
         Block RAMs that the folding allows to do with, `least_block_rams`.
+    block_bits : int
+        Bits of each.
     """
 
     bits: int = 0
     block_rams: int = 0
     least: int = 0
+    block_bits: int = DP16KD.bits
 
     def __add__(self, other: Packing) -> Packing:
         return Packing(
             bits=self.bits + other.bits,
             block_rams=self.block_rams + other.block_rams,
             least=self.least + other.least,
+            # Nothing, which a sum begins with, has ECP5's.
+            block_bits=min(self.block_bits, other.block_bits),
         )
 
     @property
     def packed(self) -> float | None:
         """Part of the block RAMs' bits that are weights; None where there are no block RAMs."""
-        return self.bits / (self.block_rams * BLOCK_RAM_BITS) if self.block_rams else None
+        return self.bits / (self.block_rams * self.block_bits) if self.block_rams else None
 
     @property
     def packed_at_most(self) -> float | None:
         """The same of the fewest block RAMs that the folding allows."""
-        return self.bits / (self.least * BLOCK_RAM_BITS) if self.least else None
+        return self.bits / (self.least * self.block_bits) if self.least else None
 
     def summary(self) -> dict[str, float | int | None]:
         """What `hw.plan --json` prints."""
@@ -216,25 +211,32 @@ class Packing:
 
 
 @cache
-def least_block_rams(width: int, depth: int) -> int:
+def least_block_rams(width: int, depth: int, block_ram: BlockRam = DP16KD) -> int:
     """The fewest block RAMs that could hold and give ``depth`` words of ``width`` bits.
 
     See the steps above; ``width`` is that of all rows of an array.
     """
-    return max(ceil(width / BLOCK_RAM_WIDTH), ceil(width * depth / BLOCK_RAM_BITS))
+    return max(ceil(width / block_ram.width), ceil(width * depth / block_ram.bits))
 
 
 @cache
-def weight_memory(width: int, depth: int) -> WeightConfig:
+def weight_memory(width: int, depth: int, block_ram: BlockRam = DP16KD) -> WeightConfig:
     """The block RAM of least area for ``depth`` words of ``width`` weights."""
     divisible = depth % (_EIGHT + 1) == 0 and width % _EIGHT == 0
     options = []
     for ninths in (False, True) if divisible else (False,):
         places = depth // (_EIGHT + 1) * _EIGHT if ninths else depth
-        for _, deep in BLOCK_RAM_SHAPES:
+        for _, deep in block_ram.shapes:
             pages = ceil(places / deep)
-            if pages <= MOST_PAGES or deep == DEEPEST:
+            if pages <= MOST_PAGES or deep == block_ram.deepest:
                 options.append(
-                    WeightConfig(depth=depth, width=width, pages=pages, ninths=ninths, far=True)
+                    WeightConfig(
+                        depth=depth,
+                        width=width,
+                        pages=pages,
+                        ninths=ninths,
+                        far=True,
+                        block_ram=block_ram,
+                    )
                 )
     return min(options, key=lambda option: (option.area, option.pages))

@@ -111,11 +111,13 @@ class Preset:
     net: str
 
 
-#: The bundled example: the very network and training of examples/fashion.npz.
+def _bundled(name: str, net: str) -> Preset:
+    recipe = Recipe(name=name, weight_derivative="through", derivative="approx", rate=5e-3)
+    return Preset(name=name, recipe=recipe, net=net)
+
+
+#: The bundled examples: the very networks and training of examples/fashion.npz and tiny.npz.
 PRESETS = {
-    "fashion": Preset(
-        name="fashion",
-        recipe=Recipe(name="fashion", weight_derivative="through", derivative="approx", rate=5e-3),
-        net="fashion-binary",
-    ),
+    preset.name: preset
+    for preset in (_bundled("fashion", "fashion-binary"), _bundled("tiny", "fashion-dense"))
 }

@@ -218,6 +218,16 @@ NETWORKS = {
             pixel_offset=0,
             frame=_SMALL,
         ),
+        # Small enough for any board: examples/tiny.npz.
+        Net(
+            name="fashion-dense",
+            family="chain",
+            layers=(Dense(outputs=64), Dense(outputs=64)),
+            first_bits=1,
+            last_bits=1,
+            pixel_offset=0,
+            frame=_SMALL,
+        ),
     )
 }
 

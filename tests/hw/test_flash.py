@@ -13,6 +13,7 @@ import pytest
 import boards
 from hw import flash
 from hw.flow import load, manifest
+from hw.flow.run import FAMILIES
 from sw import cli
 from sw.errors import PlanError
 
@@ -54,6 +55,17 @@ TOLD = {
         ["openFPGALoader --board icepi-zero top.bit"],
         ["openFPGALoader --board icepi-zero --write-flash top.bit"],
     ),
+    ("icebreaker", "UP5K"): (["iceprog top.bit"], ["iceprog top.bit"]),
+    ("upduino", "UP5K"): (["iceprog top.bit"], ["iceprog top.bit"]),
+    ("ice40_hx8k", "HX8K"): (["iceprog top.bit"], ["iceprog top.bit"]),
+    ("tang_nano_9k", "GW1NR-9"): (
+        ["openFPGALoader --board tangnano9k top.fs"],
+        ["openFPGALoader --board tangnano9k --write-flash top.fs"],
+    ),
+    ("tang_nano_20k", "GW2AR-18"): (
+        ["openFPGALoader --board tangnano20k top.fs"],
+        ["openFPGALoader --board tangnano20k --write-flash top.fs"],
+    ),
 }
 
 
@@ -61,8 +73,15 @@ def ids(board: boards.Board) -> str:
     return f"{board.name}-{board.size}"
 
 
-def build(folder: Path, name: str = "ulx3s", size: str = "85F", bitstream: str = "top.bit") -> Path:
+def bitstream_of(name: str, size: str) -> str:
+    return FAMILIES[boards.find(name, size).family].BITSTREAM
+
+
+def build(
+    folder: Path, name: str = "ulx3s", size: str = "85F", bitstream: str | None = None
+) -> Path:
     """A folder like that of a build, of which the tools made little."""
+    bitstream = bitstream or bitstream_of(name, size)
     folder.mkdir()
     (folder / "model.npz").write_bytes(b"model")
     (folder / bitstream).write_bytes(b"bits")
@@ -124,11 +143,12 @@ def test_what_a_loader_is_told(
     persistent: bool,
 ) -> None:
     out = build(tmp_path / "out", name, size)
-    before = (out / "top.bit").read_bytes()
+    bitstream = out / bitstream_of(name, size)
+    before = bitstream.read_bytes()
     status, _, error = command(out, *(["--persistent"] if persistent else []))
     assert status == 0, error
     assert loaders() == TOLD[name, size][persistent]
-    assert (out / "top.bit").read_bytes() == before
+    assert bitstream.read_bytes() == before
     board = boards.find(name, size)
     stays = persistent or board.flash == board.flash_persistent
     end = "in its flash memory, to stay" if stays else "until the power goes"
@@ -144,14 +164,10 @@ def test_every_board_has_a_loader(
     assert status == 0, error
     told = [*board.flash_prepare, board.flash]
     words = [shlex.split(line) for line in printed.splitlines()]
-    assert [[Path(line[0]).name, *line[1:]] for line in words] == [[*a, "top.bit"] for a in told]
+    bitstream = bitstream_of(board.name, board.size)
+    assert [[Path(line[0]).name, *line[1:]] for line in words] == [[*a, bitstream] for a in told]
     assert board.flash_install.startswith("Install ")
     assert not (tmp_path / "notes").exists()
-
-
-def test_another_format(tmp_path: Path, command: Flash, loaders: Callable[[], list[str]]) -> None:
-    assert command(build(tmp_path / "out", bitstream="top.fs"))[0] == 0
-    assert loaders() == ["openFPGALoader --board ulx3s top.fs"]
 
 
 def test_a_prepared_copy(
@@ -284,7 +300,7 @@ def test_a_bitstream_that_was_not_built(tmp_path: Path, command: Flash) -> None:
 
 
 def test_a_board_of_another_version(tmp_path: Path, command: Flash) -> None:
-    status, _, error = command(build(tmp_path / "out", "ulx4s"))
+    status, _, error = command(build(tmp_path / "out", "ulx4s", bitstream="top.bit"))
     assert status == 1
     assert error.startswith("error: There is no board 'ulx4s': the boards are ulx3s, ")
 

@@ -97,8 +97,8 @@ def test_damaged_entry_is_made_again(cache_root: Path, stand_ins: Callable[..., 
 
 
 def test_router_is_chosen_by_the_fill() -> None:
-    below = ecp5.place_arguments("--12k", fill=0.29, seed=7)
-    above = ecp5.place_arguments("--12k", fill=0.31, seed=7)
+    below = ecp5.place_arguments("--12k", fill=0.29, seed=7, clock_mhz=50.0)
+    above = ecp5.place_arguments("--12k", fill=0.31, seed=7, clock_mhz=50.0)
     assert "router1" in below and "router2" in above
     assert above[above.index("--placer-heap-beta") + 1] == "0.6"
     assert "--placer-heap-beta" not in below

@@ -6,10 +6,10 @@ import pytest
 
 from benchmarks.cost_model import Case, cases, errors
 from boards import BOARDS
+from hw.plan.block_ram import DP16KD
 from hw.plan.cost import Cost, Share, link_cost
 from hw.plan.link import LinkConfig
 from hw.plan.memory import block_rams, lut_ram, rom_luts
-from hw.plan.weights import BLOCK_RAM_BITS
 from sw.errors import PlanError
 
 CASES = cases()
@@ -53,7 +53,7 @@ def test_blocks(kind: str, resource: str) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_block_ram_is_exact(case: Case) -> None:
     assert case.terms.bram == case.measured["dp16kd"]
-    assert case.terms.bram_bits <= case.terms.bram * BLOCK_RAM_BITS
+    assert case.terms.bram_bits <= case.terms.bram * DP16KD.bits
     assert bool(case.terms.bram_bits) == bool(case.terms.bram)
 
 
@@ -79,7 +79,7 @@ def test_distributed_ram() -> None:
 
 
 def test_packed_is_the_part_of_the_bits_in_use() -> None:
-    assert Cost(bram=2, bram_bits=BLOCK_RAM_BITS).packed == 0.5
+    assert Cost(bram=2, bram_bits=DP16KD.bits).packed == 0.5
     assert Cost(lut=7).packed is None
     assert (Cost(bram=1, bram_bits=5) + Cost(bram=2, bram_bits=6)).bram_bits == 11
 

@@ -11,9 +11,10 @@ import pytest
 
 from hw.plan.cost import RESOURCES, Cost, width_cost
 from hw.plan.edges import join
+from hw.plan.fabric import ECP5
 from hw.plan.foldings import foldings
 from hw.plan.layer import converter, segments
-from hw.plan.search import WORTH, Search
+from hw.plan.search import Search, worth
 from hw.plan.stages import cut
 from sw.model.ir import Padding
 from sw.model.model import Model
@@ -52,7 +53,7 @@ def fits(cost: Cost, usable: Cost) -> bool:
 
 
 def area(cost: Cost) -> float:
-    return sum(getattr(cost, n) * getattr(WORTH, n) for n in RESOURCES)
+    return sum(getattr(cost, n) * getattr(worth(ECP5), n) for n in RESOURCES)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -10,9 +10,9 @@ import pytest
 
 from hw.options import add_plan_arguments, planned
 from hw.plan.array import ArrayConfig
+from hw.plan.block_ram import DP16KD
 from hw.plan.plan import Plan
 from hw.plan.weights import (
-    BLOCK_RAM_BITS,
     MOST_PAGES,
     Packing,
     WeightConfig,
@@ -81,7 +81,7 @@ def test_words_find_their_places(rng: np.random.Generator) -> None:
         assert config.pages <= max(MOST_PAGES, -(-depth // 16_384))
         assert config.block_rams >= least_block_rams(width, depth)
         # A block RAM holds its part of the rows by itself.
-        assert config.block_width * config.page_depth <= BLOCK_RAM_BITS
+        assert config.block_width * config.page_depth <= DP16KD.bits
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_least_block_rams(width: int, depth: int, blocks: int) -> None:
 
 
 def test_packing() -> None:
-    packing = Packing(bits=BLOCK_RAM_BITS, block_rams=3, least=1)
-    packing += Packing(bits=BLOCK_RAM_BITS, block_rams=1, least=1)
+    packing = Packing(bits=DP16KD.bits, block_rams=3, least=1)
+    packing += Packing(bits=DP16KD.bits, block_rams=1, least=1)
     assert packing.summary() == {
         "weights_bram": 4, "weights_packed": 0.5, "weights_packed_at_most": 1.0,
     }  # fmt: skip

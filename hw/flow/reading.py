@@ -1,0 +1,62 @@
+"""What all of nextpnr's kinds answer alike: a report in JSON, and lines of a log."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from sw.errors import ToolError
+
+__all__ = ["achieved_mhz", "load_json", "progress_note"]
+
+
+def load_json(path: Path, tool: str) -> dict[str, Any]:
+    """The contents of a file that ``tool`` has written.
+
+    Raises
+    ------
+    ToolError
+        It cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ToolError(
+            f"{tool} ended well but left no readable {path.name}: {error}",
+            f"Update {tool}, or use the packaged one",
+        ) from error
+
+
+def achieved_mhz(report: dict[str, Any], clock_mhz: float, path: Path, tool: str) -> float:
+    """The clock that a routed design reaches, in MHz.
+
+    Of several domains the slowest counts of those that are constrained to ``clock_mhz``.
+
+    Raises
+    ------
+    ToolError
+        There is no clock in the report.
+    """
+    clocks = list(report["fmax"].values())
+    ours = [c for c in clocks if abs(c["constraint"] - clock_mhz) <= 0.01 * clock_mhz] or clocks
+    if not ours:
+        raise ToolError(
+            f"{tool} reports no clock in the routed design: {path}",
+            "Report this as a bug of Binarray, with the design",
+        )
+    return round(min(c["achieved"] for c in ours), 2)
+
+
+def progress_note(line: str) -> str | None:
+    """What a line of nextpnr's log says of the progress, or None."""
+    if found := re.search(r"Max frequency for clock\s+'[^']*':\s*([\d.]+) MHz", line):
+        return f"about {float(found[1]):.0f} MHz"
+    if found := re.search(r"at iteration #(\d+).*?(?:wirelen = (\d+))", line):
+        return f"placing, wire length {int(found[2]):,}"
+    if found := re.search(r"iter=(\d+).*overused=(\d+)", line):
+        return f"routing, pass {found[1]}, {int(found[2]):,} conflicts"
+    if found := re.search(r"^Info:\s+(\d+) \|\s+\d+\s+\d+ \|\s+\d+\s+\d+ \|\s+(\d+)", line):
+        return f"routing, {int(found[2]):,} arcs to go"
+    return None

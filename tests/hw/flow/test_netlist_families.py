@@ -1,0 +1,60 @@
+"""A whole core as iCE40 and Gowin netlists, with Yosys' cell models, against the golden model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hw.plan.fabric import FABRICS, Fabric
+from hw.plan.plan import Plan, make_plan
+from sim.core import CoreSimulator, Stall
+from sim.netlist import compile_netlist
+from sw import golden
+from sw.model.model import Model
+from tests.graphs import random_frames
+from tests.hw.plan.graphs import Builder, model_of
+
+#: Block RAM and what memories of LUTs are, of each family.
+CELLS = {
+    "ice40": ("SB_RAM40_4K", "SB_CARRY", "SB_LUT4"),
+    "gowin": ("RAM16SDP4", "ALU", "LUT4"),
+}
+
+
+class _Device:
+    """A device large enough for anything."""
+
+    lut = ff = 50_000
+    bram, dsp = 100, 0
+
+    def __init__(self, fabric: str) -> None:
+        self.fabric = fabric
+
+
+def _plan(model: Model, fabric: Fabric) -> Plan:
+    return make_plan(
+        model, board="any", budget=_Device(fabric.name), clock=50.0, fps=50e6 / 600, share=0.9
+    )
+
+
+@pytest.mark.parametrize(("family", "fabric"), [("ice40", "up5k"), ("gowin", "gw1n")])
+def test_netlist_is_the_golden_model(family: str, fabric: str, rng: np.random.Generator) -> None:
+    model = model_of(Builder(rng, 1, 1, 96).dense(32).threshold().dense(5).head())
+    inputs = model.preprocessing.apply(random_frames(rng, model.graph, 6))
+    expected = golden.run(model.graph, inputs)["head"].reshape(6, -1)
+    assert (expected != expected[0]).any(), "frames that tell nothing"
+    netlist: dict[str, Any] = {}
+    compiler = partial(compile_netlist, change=netlist.update, family=family)
+    plan = _plan(model, FABRICS[fabric])
+    simulator = CoreSimulator(plan, model, compiler=compiler)
+    found = simulator.run(inputs, stall=Stall(i=0.2, o=0.2, seed=1)).scores
+    np.testing.assert_array_equal(found, expected)
+    kinds = Counter(cell["type"] for cell in netlist["cells"].values())
+    assert min(kinds[kind] for kind in CELLS[family]) >= 1, kinds
+    # All block RAMs of the core, which has no link, were counted.
+    blocks = sum(n for kind, n in kinds.items() if kind.startswith(("SB_RAM40", "SP", "SDP", "DP")))
+    assert blocks == sum(layer.cost.bram for layer in plan.layers)
