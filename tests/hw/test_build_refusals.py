@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boards import BOARDS
 from hw.flow import manifest
 from sw.errors import LinkError
 from sw.model import save
@@ -23,9 +24,8 @@ from .build_case import Command, StandIns, dense_model, names
     [
         (
             ["--board", "de10"],
-            "error: There is no board 'de10': the boards are ulx3s, orangecrab, ecpix5, "
-            "colorlight_i5, colorlight_i9, icepi_zero. Give --board one of them, or add it as "
-            "docs/boards.md says.",
+            f"error: There is no board 'de10': the boards are {', '.join(BOARDS)}. Give --board "
+            "one of them, or add it as docs/boards.md says.",
         ),
         (
             ["--size", "13F"],
