@@ -48,6 +48,7 @@ struct Bench {
   int send_bit = -1, receive_bit = -1;
   uint8_t send_byte = 0, receive_byte = 0;
   bool line = true;
+  uint64_t broken_to = 0, broken_back = 0;  // cycles for which a line is held low
 
   // A cycle: `settle` makes the outputs valid for the inputs of now, `tick` is the edge.
 #ifdef FEEDBACK
@@ -91,6 +92,13 @@ Bench *bench_new() {
 void bench_delete(Bench *bench) { delete bench; }
 
 uint64_t bench_cycles(Bench *bench) { return bench->cycles; }
+
+// The design's reset, while all around it goes on as it was.
+void bench_reset(Bench *bench) {
+  bench->top.p_rst.set(true);
+  for (int i = 0; i < 4; i++) bench->settle(), bench->tick();
+  bench->top.p_rst.set(false);
+}
 
 #ifdef HAS_STREAMS
 // Feeds `i_count` beats and collects `o_count`, and what passes the taps until they
@@ -167,6 +175,11 @@ bool bench_bytes(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint64_
 #endif
 
 #ifdef HAS_UART
+// Holds the serial lines low, to the design and from it, for so many cycles of `bench_uart`.
+void bench_break(Bench *bench, uint64_t to, uint64_t back) {
+  bench->broken_to = to, bench->broken_back = back;
+}
+
 // A serial line, bit by bit: 8N1 at `bit_cycles` clock cycles a bit on our side.
 // Sends `i_bytes` back to back and samples the design's line in mid-bit; stops as
 // `bench_bytes` does.
@@ -196,9 +209,11 @@ bool bench_uart(Bench *bench, const uint8_t *i_bytes, uint64_t i_count, uint64_t
         if (++b.send_bit == 10) b.send_bit = -1, sent++;
       }
     }
-    top.RX.set(b.line);
+    if (b.broken_to || b.broken_back) b.idle = 0;
+    top.RX.set(b.line && !b.broken_to);
     b.settle();
-    bool tx = bit(top.TX);
+    bool tx = bit(top.TX) && !b.broken_back;
+    b.broken_to -= b.broken_to != 0, b.broken_back -= b.broken_back != 0;
     if (b.receive_bit < 0 && !tx) {  // a start bit: sample it in its middle
       b.receive_bit = 0;
       b.receive_phase = bit_cycles / 2;

@@ -54,18 +54,27 @@ def main(arguments: list[str] | None = None) -> None:
         "--tcp", metavar="PORT", type=int, help="listen on this local TCP port (0: any free one)"
     )
     parser.add_argument(
+        "--link",
+        metavar="PATH",
+        type=Path,
+        help="also make PATH a link to the pseudo-terminal: a name that stays when this is "
+        "started again",
+    )
+    parser.add_argument(
         "--until-eof",
         action="store_true",
         help="end when standard input does, and so with the program that started this one",
     )
     options = parser.parse_args(arguments)
+    if options.link and options.tcp is not None:
+        parser.error("--link names a pseudo-terminal, and --tcp opens none")
     if options.until_eof:
         threading.Thread(target=_end_at_eof, daemon=True).start()
     made = planned(options, load(options.model)) if options.model else planned_build(options.build)
     soc = SocSimulator(
         made.plan, made.model, clock_hz=made.clock_hz, baud=made.baud, mode=options.mode
     )
-    with _port(options.tcp) as connections:
+    with _port(options.tcp, options.link) as connections:
         for descriptor in connections:
             serve(soc, descriptor)
 
@@ -106,19 +115,41 @@ def planned_build(folder: Path) -> Planned:
 
 
 @contextlib.contextmanager
-def _port(tcp: int | None) -> Iterator[Iterator[int]]:
+def _port(tcp: int | None, link: Path | None) -> Iterator[Iterator[int]]:
     """Open the port, print its name, and yield descriptors to serve, one at a time."""
     if tcp is None:
         master, slave = os.openpty()
         tty.setraw(slave)
         # The slave stays open here, so that the port outlives its clients.
         with os.fdopen(master, "r+b", 0), os.fdopen(slave, "r+b", 0):
+            if link is not None:
+                _link(link, os.ttyname(slave))
             print(f"port: {os.ttyname(slave)}", flush=True)
             yield iter([master])
         return
     with socket.create_server(("127.0.0.1", tcp)) as server:
         print(f"port: socket://127.0.0.1:{server.getsockname()[1]}", flush=True)
         yield _accepted(server)
+
+
+def _link(path: Path, name: str) -> None:
+    """Make ``path`` a link to ``name``, in place of the link that it may be.
+
+    Raises
+    ------
+    LinkError
+        It is something else, or cannot be made.
+    """
+    if path.exists() and not path.is_symlink():
+        raise LinkError(
+            f"cannot make '{path}' a link: there is something else", "Give another path"
+        )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.symlink_to(name)
+        temporary.replace(path)
+    except OSError as error:
+        raise LinkError(f"cannot make '{path}' a link: {error.strerror}", "Give another") from None
 
 
 def _accepted(server: socket.socket) -> Iterator[int]:

@@ -27,6 +27,11 @@ class SocSimulator:
     mode : "bits" or "bytes"
         "bits" drives the two serial lines bit by bit; "bytes" leaves the UART out
         and moves a byte a cycle at most, for data sets.
+
+    Attributes
+    ----------
+    host_clock : float
+        Bit clock of the far end of the line over what it should be: 1.03 is 3 % too fast.
     """
 
     def __init__(
@@ -55,13 +60,34 @@ class SocSimulator:
         # core than each layer needs for a frame, one after the other.
         silence = sum(layer.cycles for layer in plan.layers) + 10_000
         # The bench's own side of the line runs at the exact rate, not the divisor's.
-        bit_cycles = clock_hz / baud
+        self._bit_cycles = bit_cycles = clock_hz / baud
         # An answer is handed on when no byte has followed for the time of two.
         pause = 64 if mode == "bytes" else round(20 * bit_cycles)
         self._limits = (ctypes.c_uint64(silence), ctypes.c_uint64(pause))
-        if mode == "bits":
-            self._limits += (ctypes.c_double(bit_cycles),)
+        self._is_serial = mode == "bits"
+        self.host_clock = 1.0
+        self._library.bench_cycles.restype = ctypes.c_uint64
         self._bench = ctypes.c_void_p(self._library.bench_new())
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since the reset at the start."""
+        return self._library.bench_cycles(self._bench)
+
+    @property
+    def bit_cycles(self) -> float:
+        """Clock cycles of a bit on the line."""
+        return self._bit_cycles
+
+    def reset(self) -> None:
+        """Reset the chip, wherever it is; what is on the line at the time stays there."""
+        self._library.bench_reset(self._bench)
+
+    def break_line(self, *, to: int = 0, back: int = 0) -> None:
+        """Hold the line to the chip, and the line from it, low for so many bits."""
+        assert self._is_serial, "there is a line in the mode bits only"
+        cycles = (ctypes.c_uint64(round(bits * self._bit_cycles)) for bits in (to, back))
+        self._library.bench_break(self._bench, *cycles)
 
     def exchange(
         self, data: bytes, *, cycles: int = 1_000_000, room: int = 65536
@@ -95,5 +121,6 @@ class SocSimulator:
             ctypes.byref(given),
             ctypes.c_uint64(cycles),
             *self._limits,
+            *((ctypes.c_double(self._bit_cycles / self.host_clock),) if self._is_serial else ()),
         )
         return taken.value, answer.raw[: given.value], silent

@@ -7,10 +7,12 @@ its class; a traceback therefore always means a bug of ours.
 
 __all__ = [
     "ClockError",
+    "IdentityError",
     "LinkError",
     "MissingToolError",
     "ModelError",
     "PlanError",
+    "PortLostError",
     "ToolError",
     "UserError",
 ]
@@ -63,6 +65,14 @@ class ClockError(PlanError):
 
 class LinkError(UserError):
     """A port, a protocol or an accelerator that does not answer as it should."""
+
+
+class IdentityError(LinkError):
+    """An accelerator of another model, or of another version of the protocol."""
+
+
+class PortLostError(LinkError):
+    """A port that was open and has gone; it may come back."""
 
 
 class ToolError(UserError):

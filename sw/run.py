@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from sw import cli
-from sw.driver import Accelerator
+from sw.driver import Accelerator, AcceleratorPool
+from sw.driver.accelerator import RECONNECT
 from sw.driver.links import DEFAULT_BAUD
 from sw.driver.simulated import model_of
-from sw.errors import ModelError
-from sw.model import load
+from sw.errors import LinkError, ModelError
+from sw.model import Model, load
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,8 +29,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port",
         required=True,
+        action="append",
+        dest="ports",
         help="auto, a serial port, socket://HOST:PORT, or sim: and a build's folder or a model "
-        "file; sim:PATH?mode=bytes simulates without the bit-level UART",
+        "file; sim:PATH?mode=bytes simulates without the bit-level UART. Given several times, "
+        "the frames are shared by several boards of one model",
     )
     parser.add_argument(
         "-o", "--output", metavar="SCORES", required=True, help=".npy file to write, int32 (N, M)"
@@ -51,7 +55,21 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds of silence before sending again (2; simulated 600)",
     )
+    parser.add_argument(
+        "--reconnect",
+        type=_not_negative,
+        default=RECONNECT,
+        metavar="S",
+        help="seconds for which a port that is lost on the way is awaited (%(default)g)",
+    )
     return parser
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or a number above")
+    return value
 
 
 def _positive(text: str) -> float:
@@ -77,9 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     labels = None
     if arguments.labels:
         labels = cli.load_labels(arguments.labels, len(frames), model.graph.head.bias.size)
-    with Accelerator(
-        arguments.port, model, baud=arguments.baud, timeout=arguments.timeout
-    ) as accelerator:
+    with _opened(arguments, model) as accelerator:
         with cli.atomic_write(arguments.output) as output:
             verified = accelerator.verify() if arguments.verify else None
             start = time.perf_counter()
@@ -89,6 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _save(output, scores)
         figures: dict[str, object] = {
             "port": accelerator.port,
+            "ports": arguments.ports if len(arguments.ports) > 1 else [accelerator.port],
+            "lost": _lost(accelerator),
             "model": model.name,
             "model_sha256": accelerator.info.model_sha256,
             "frames": len(scores),
@@ -101,6 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if labels is not None:
             correct = int((accelerator.model.classify(scores) == labels).sum())
             figures["correct"], figures["accuracy"] = correct, correct / len(labels)
+    for port, error in _lost(accelerator).items():
+        cli.console.print(f"lost {port}: {error}", markup=False)
     if arguments.json:
         print(json.dumps(figures))
         return 0
@@ -112,14 +132,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _opened(arguments: argparse.Namespace, model: Model) -> Accelerator | AcceleratorPool:
+    """The accelerator at the port, or the pool of those at the ports."""
+    options = {
+        "baud": arguments.baud,
+        "timeout": arguments.timeout,
+        "reconnect": arguments.reconnect,
+    }
+    if len(arguments.ports) == 1:
+        return Accelerator(arguments.ports[0], model, **options)
+    if "auto" in arguments.ports:
+        raise LinkError(
+            f"--port auto was given among {len(arguments.ports)} ports",
+            "Give it alone, or name each port",
+        )
+    return AcceleratorPool(arguments.ports, model, **options)
+
+
+def _lost(accelerator: Accelerator | AcceleratorPool) -> dict[str, str]:
+    """Boards of a pool that failed, and why."""
+    if not isinstance(accelerator, AcceleratorPool):
+        return {}
+    return {port: str(error) for port, error in accelerator.lost.items()}
+
+
 def _model_path(arguments: argparse.Namespace) -> str | Path:
     """The model file given, or the one that a sim: port brings."""
     if arguments.model:
         return arguments.model
-    found = model_of(arguments.port) if arguments.port.startswith("sim:") else None
+    port = arguments.ports[0]
+    found = model_of(port) if port.startswith("sim:") else None
     if found is None:
         raise ModelError(
-            f"no model was given for the accelerator at '{arguments.port}'",
+            f"no model was given for the accelerator at '{port}'",
             "Give the model file that it was built from with --model",
         )
     return found

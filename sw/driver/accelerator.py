@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sw.driver import simulated
+from sw.driver.calls import Calls
 from sw.driver.links import (
     DEFAULT_BAUD,
     Link,
@@ -21,59 +20,23 @@ from sw.driver.links import (
     describe_ports,
     ports_here,
 )
-from sw.driver.session import Session
-from sw.errors import LinkError, ModelError
+from sw.driver.session import HostCounters, Session
+from sw.driver.source import Source
+from sw.errors import IdentityError, LinkError, ModelError
 from sw.model import Model, load
 from sw.model.npz import to_bytes
-from sw.protocol import Counters, Identity, Packet, pack_codes
+from sw.protocol import Counters, Identity
 
-__all__ = ["Accelerator", "Evaluation", "Throughput"]
-
-#: Frames that are preprocessed at a time.
-BATCH = 64
+__all__ = ["RECONNECT", "Accelerator", "digest_of", "discover"]
 
 #: Seconds that a port is given by "auto" to say who is there.
 DISCOVERY_TIMEOUT = 0.5
 
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What `Accelerator.evaluate` found."""
-
-    frames: int
-    correct: int
-
-    @property
-    def accuracy(self) -> float:
-        """Part of the frames that was classified as labelled, 0 to 1."""
-        return self.correct / self.frames
+#: Seconds for which a port that was lost is awaited: a board takes some to start again.
+RECONNECT = 10.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Throughput:
-    """What `Accelerator.throughput` measured.
-
-    Parameters
-    ----------
-    frames : int
-    seconds : float
-    resent : int
-        Frames that had to be sent again.
-    link_frames_per_second : float or None
-        What the serial line could carry at most, framing included.
-    """
-
-    frames: int
-    seconds: float
-    resent: int
-    link_frames_per_second: float | None
-
-    @property
-    def frames_per_second(self) -> float:
-        return self.frames / self.seconds
-
-
-class Accelerator:
+class Accelerator(Calls):
     """An accelerator on a port; a context manager.
 
     Parameters
@@ -90,6 +53,10 @@ class Accelerator:
         Seconds of silence before something is sent again: 2, or 600 in simulation.
     tries : int
         How often in a row.
+    reconnect : float
+        Seconds for which a port that is lost while in use is awaited. What was in flight
+        is sent again then; 0 makes its loss an error at once. The end of a simulator
+        that was started for a ``sim:`` port always is.
 
     Raises
     ------
@@ -108,19 +75,30 @@ class Accelerator:
         baud: int = DEFAULT_BAUD,
         timeout: float | None = None,
         tries: int = 4,
+        reconnect: float = RECONNECT,
     ) -> None:
+        super().__init__()
         if model is None and port.startswith("sim:"):
             model = simulated.model_of(port)
         self._model = load(model) if isinstance(model, str | os.PathLike) else model
-        wanted = None if self._model is None else _digest(self._model)
+        wanted = None if self._model is None else digest_of(self._model)
+        auto = port == "auto"
+
+        def open_link() -> Link:
+            name = port
+            if auto:
+                # A board that was pulled out may come back by another name.
+                (name,) = _only(discover(wanted, baud))
+            return _open(name, baud=baud, timeout=timeout)
+
         with contextlib.ExitStack() as stack:
-            if port == "auto":
-                port = _discover(wanted, baud)
-            self._link = _open(port, baud=baud, timeout=timeout)
-            stack.callback(self._link.close)
-            self._session = Session(self._link, timeout=timeout, tries=tries)
+            link = open_link()
+            stack.callback(link.close)
+            self._session = Session(
+                link, timeout=timeout, tries=tries, reopen=open_link, reconnect=reconnect
+            )
             if self._model is not None:
-                _check_model(self._model, wanted, self._session.identity, port)
+                _check_model(self._model, wanted, self._session.identity, link.name)
             self._session.reset()
             stack.pop_all()
 
@@ -132,12 +110,12 @@ class Accelerator:
 
     def close(self) -> None:
         """Give the port back; does nothing the second time."""
-        self._link.close()
+        self._session.link.close()
 
     @property
     def port(self) -> str:
         """Name of the port; the one that was found where "auto" was asked for."""
-        return self._link.name
+        return self._session.link.name
 
     @property
     def info(self) -> Identity:
@@ -170,122 +148,17 @@ class Accelerator:
         """Frames that had to be sent again since the accelerator was opened."""
         return self._session.resent
 
-    def predict(
-        self, frames: NDArray[np.uint8], *, progress: Callable[[int], None] | None = None
-    ) -> NDArray[np.int32]:
-        """Scores of frames.
+    @property
+    def host_counters(self) -> HostCounters:
+        """What this end of the link has seen since it was opened."""
+        return self._session.counts
 
-        Parameters
-        ----------
-        frames : uint8 array (N, H, W, C), or (N, H, W) where C is 1
-        progress : callable, optional
-            Called with the number of frames done since the last call.
+    @property
+    def bauds(self) -> float | None:
+        return self._session.link.baud
 
-        Returns
-        -------
-        int32 array (N, scores)
-            As the golden model gives them; with an argmax head, the index.
-
-        Raises
-        ------
-        ModelError
-            The frames are not what the model takes.
-        LinkError
-            The link or the accelerator failed.
-        """
-        frames = self.model.as_frames(frames)
-        scores = np.empty((len(frames), self.info.scores), np.int32)
-        with contextlib.closing(self._session.run(self._bodies(frames))) as results:
-            for index, result in enumerate(results):
-                scores[index] = result
-                if progress is not None:
-                    progress(1)
-        return scores
-
-    def stream(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.int32]]:
-        """Scores (scores,) of each of ``frames`` (H, W, C), as they come, in order.
-
-        Up to `info.slots` frames are taken from ``frames`` ahead of the scores.
-        """
-        model = self.model
-        singles = (model.as_frames(np.asarray(frame)[None]) for frame in frames)
-        bodies = (body for single in singles for body in self._bodies(single))
-        with contextlib.closing(self._session.run(bodies)) as results:
-            yield from results
-
-    def classify(
-        self, frames: NDArray[np.uint8], *, progress: Callable[[int], None] | None = None
-    ) -> NDArray[np.int64]:
-        """Class (N,) of frames: the greatest logit's index, the lowest where equal."""
-        return self.model.classify(self.predict(frames, progress=progress))
-
-    def verify(self) -> int:
-        """Run the model's embedded test vectors; their number.
-
-        Raises
-        ------
-        LinkError
-            A score differs.
-        """
-        vectors = self.model.vectors
-        got = self.predict(vectors.frames)
-        wrong = np.argwhere(got != vectors.scores)
-        if len(wrong):
-            frame, index = map(int, wrong[0])
-            raise LinkError(
-                f"the accelerator at '{self.port}' gives {got[frame, index]} as score {index} of "
-                f"test vector {frame}; the model says {vectors.scores[frame, index]}",
-                "Build and load the bitstream again; if it stays so, check the board's clock and "
-                "supply, and report it as a bug",
-            )
-        return len(got)
-
-    def evaluate(
-        self,
-        frames: NDArray[np.uint8],
-        labels: NDArray,
-        *,
-        progress: Callable[[int], None] | None = None,
-    ) -> Evaluation:
-        """How many of ``frames`` (N, H, W, C) are classified as ``labels`` (N,) say."""
-        labels = np.asarray(labels)
-        if labels.shape != (len(frames),) or labels.dtype.kind not in "iu":
-            raise ModelError(
-                f"labels are {labels.dtype} of shape {labels.shape}, not integers of shape "
-                f"({len(frames)},)",
-                "Give one class number for each frame",
-            )
-        correct = self.classify(frames, progress=progress) == labels
-        return Evaluation(frames=len(labels), correct=int(correct.sum()))
-
-    def throughput(self, frames: int = 200) -> Throughput:
-        """Measure with ``frames`` frames, the test vectors over and over."""
-        vectors = self.model.as_frames(self.model.vectors.frames)
-        bodies = list(self._bodies(vectors))
-        resent, start = self.resent, time.perf_counter()
-        for _ in self._session.run(bodies[i % len(bodies)] for i in range(frames)):
-            pass
-        seconds = time.perf_counter() - start
-        peak = None
-        if self._link.baud is not None:
-            lengths = [len(Packet(command=1, body=body).encode()) for body in bodies]
-            peak = self._link.baud / 10 / float(np.mean(lengths))
-        return Throughput(
-            frames=frames,
-            seconds=seconds,
-            resent=self.resent - resent,
-            link_frames_per_second=peak,
-        )
-
-    def _bodies(self, frames: NDArray[np.uint8]) -> Iterator[bytes]:
-        """Bodies of FRAMEs, preprocessed some at a time."""
-        model = self.model
-        range_ = model.graph.input.type.range
-        for first in range(0, len(frames), BATCH):
-            inputs = model.preprocessing.apply(frames[first : first + BATCH])
-            codes = range_.encode(inputs).reshape(len(inputs), -1)
-            for body in pack_codes(codes, range_.bits):
-                yield body.tobytes()
+    def results(self, source: Source) -> Generator[tuple[int, NDArray[np.int32]], None, None]:
+        return self._session.results(source)
 
 
 def _open(port: str, *, baud: int, timeout: float | None) -> Link:
@@ -296,14 +169,14 @@ def _open(port: str, *, baud: int, timeout: float | None) -> Link:
     return SerialLink(port, baud=baud, timeout=timeout)
 
 
-def _digest(model: Model) -> str:
+def digest_of(model: Model) -> str:
     """The hash of the model's file, whether or not it was ever written."""
     return model.sha256 or hashlib.sha256(to_bytes(model)).hexdigest()
 
 
 def _check_model(model: Model, digest: str | None, identity: Identity, port: str) -> None:
     if identity.model_sha256 != digest:
-        raise LinkError(
+        raise IdentityError(
             f"the accelerator at '{port}' was built from the model with SHA-256 "
             f"{identity.model_sha256}; the model given, '{model.name}', has {digest}",
             "Give the model it was built from, or build and load a bitstream of this one",
@@ -311,7 +184,7 @@ def _check_model(model: Model, digest: str | None, identity: Identity, port: str
     type_, head = model.graph.input.type, model.graph.types[model.graph.head.name]
     expected = (type_.size, type_.range.bits, head.size)
     if (identity.elements, identity.code_bits, identity.scores) != expected:
-        raise LinkError(
+        raise IdentityError(
             f"the accelerator at '{port}' takes {identity.elements} codes of "
             f"{identity.code_bits} bits and gives {identity.scores} scores; its model "
             f"'{model.name}' has {expected[0]} of {expected[1]}, and {expected[2]}",
@@ -319,13 +192,13 @@ def _check_model(model: Model, digest: str | None, identity: Identity, port: str
         )
 
 
-def _discover(wanted: str | None, baud: int) -> str:
-    """Name of the one serial port with an accelerator (of the wanted model).
+def discover(wanted: str | None, baud: int) -> list[str]:
+    """Names of the serial ports with an accelerator (of the model of hash ``wanted``).
 
     Raises
     ------
     LinkError
-        None has, or several have.
+        None has.
     """
     found: list[str] = []
     refusals: list[str] = []
@@ -346,8 +219,6 @@ def _discover(wanted: str | None, baud: int) -> str:
                 refusals.append(f"'{name}' has the model {identity.model_sha256}")
         finally:
             link.close()
-    if len(found) > 1:
-        raise LinkError(f"there are accelerators at {', '.join(found)}", "Name one of the ports")
     if not found:
         tried = "; ".join(refusals) or describe_ports()
         model = "" if wanted is None else f" with the model {wanted}"
@@ -355,4 +226,10 @@ def _discover(wanted: str | None, baud: int) -> str:
             f"no accelerator{model} was found: {tried}",
             "Plug the board in and load its bitstream, or name the port",
         )
-    return found[0]
+    return found
+
+
+def _only(found: list[str]) -> list[str]:
+    if len(found) > 1:
+        raise LinkError(f"there are accelerators at {', '.join(found)}", "Name one of the ports")
+    return found

@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 import serial
 from serial.tools import list_ports
 
-from sw.errors import LinkError
+from sw.errors import LinkError, PortLostError
 
 __all__ = ["DEFAULT_BAUD", "Link", "SerialLink", "SocketLink", "describe_ports", "ports_here"]
 
@@ -26,6 +26,10 @@ DEFAULT_BAUD = 3_000_000
 
 #: Longest that one `Link.read` waits; who waits longer asks again.
 QUANTUM = 0.05
+
+#: Seconds for which a port may take no bytes, at least: however soon one asks again, a busy
+#: machine may be slower.
+WRITE_TIMEOUT = 2.0
 
 #: Most bytes of one `Link.read`.
 CHUNK = 1 << 16
@@ -48,13 +52,18 @@ class Link(ABC):
     timeout = 2.0
     baud: int | None = None
 
+    @property
+    def write_timeout(self) -> float:
+        """Seconds for which the port may take no bytes."""
+        return max(self.timeout, WRITE_TIMEOUT)
+
     @abstractmethod
     def read(self) -> bytes:
         """What has come, or b"" after `QUANTUM` seconds in which nothing did.
 
         Raises
         ------
-        LinkError
+        PortLostError
             The port is gone.
         """
 
@@ -64,23 +73,23 @@ class Link(ABC):
 
         Raises
         ------
-        LinkError
-            The port is gone, or takes nothing for `timeout` seconds.
+        PortLostError
+            The port is gone, or takes nothing for `write_timeout` seconds.
         """
 
     @abstractmethod
     def close(self) -> None:
         """Give the port back; does nothing the second time."""
 
-    def _gone(self, error: Exception) -> LinkError:
-        return LinkError(
+    def _gone(self, error: Exception) -> PortLostError:
+        return PortLostError(
             f"port '{self.name}' was lost: {_reason(error)}",
             "Check the cable and the board's power, then open the port again",
         )
 
-    def _blocked(self) -> LinkError:
-        return LinkError(
-            f"port '{self.name}' took no bytes for {self.timeout:g} s",
+    def _blocked(self) -> PortLostError:
+        return PortLostError(
+            f"port '{self.name}' took no bytes for {self.write_timeout:g} s",
             "Check that the accelerator runs, and that flow control is off",
         )
 
@@ -100,7 +109,7 @@ class SerialLink(Link):
         self.baud = baud
         try:
             self._port = serial.Serial(
-                name, baud, timeout=QUANTUM, write_timeout=self.timeout, exclusive=True
+                name, baud, timeout=QUANTUM, write_timeout=self.write_timeout, exclusive=True
             )
         except (serial.SerialException, OSError, ValueError) as error:
             raise _cannot_open(name, baud, error) from None
@@ -170,7 +179,7 @@ class SocketLink(Link):
         return data
 
     def write(self, data: bytes) -> None:
-        self._socket.settimeout(self.timeout)
+        self._socket.settimeout(self.write_timeout)
         try:
             self._socket.sendall(data)
         except TimeoutError:

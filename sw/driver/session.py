@@ -1,23 +1,26 @@
-"""A session with an accelerator: requests, frames in flight, and what was lost sent again.
+"""A session with an accelerator: who it is, requests, and the port when it comes back.
 
 Why no wrong score can come out: a result counts only if its CRC is right, its length
 exact and its number that of a frame in flight. Numbers are not used twice within
 65,536 frames, and a session begins with a RESET whose answer separates what an earlier
-one left in the pipes from what is its own.
+one left in the pipes from what is its own. Whoever has been silent, or away, is asked
+who it is before it gets another frame.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sw.driver.links import Link
-from sw.errors import LinkError
+from sw.driver.source import Inline, Source
+from sw.driver.window import Window
+from sw.errors import IdentityError, LinkError, PortLostError
 from sw.protocol import (
     COUNTERS_BYTES,
     IDENTITY_BYTES,
@@ -25,27 +28,45 @@ from sw.protocol import (
     Command,
     Counters,
     Decoder,
-    ErrorCode,
     Identity,
     Packet,
-    unpack_scores,
 )
 
-__all__ = ["Session"]
+__all__ = ["HostCounters", "Session"]
 
-#: Most often that one frame is sent before the line is given up as too noisy.
-MAX_SENDS = 50
+#: Seconds of silence after which something else may be on the line: a board that was loaded anew.
+IDLE = 0.5
+
+#: Seconds between two attempts to open a port that is gone.
+RETRY = 0.1
 
 
 @dataclass
-class _Flight:
-    """A frame that was sent and not yet answered."""
+class HostCounters:
+    """What the host's end of the link has seen since it was opened.
 
-    index: int
-    line: bytes
-    first: int = 0  # when it was first sent, counted in sends
-    last: int = 0
-    sends: int = 0
+    Parameters
+    ----------
+    frames_sent : int
+        FRAMEs, those sent again included.
+    resent : int
+        FRAMEs sent again.
+    results : int
+        Results that counted: one a frame.
+    repeats : int
+        Results for no frame in flight: of frames that were sent again although they had arrived.
+    bad_packets : int
+        Runs of bytes received that were no packets.
+    reconnects : int
+        Times the port was lost and came back.
+    """
+
+    frames_sent: int = 0
+    resent: int = 0
+    results: int = 0
+    repeats: int = 0
+    bad_packets: int = 0
+    reconnects: int = 0
 
 
 class Session:
@@ -58,12 +79,17 @@ class Session:
         Seconds of silence before something is sent again; the link's own without.
     tries : int
         How often in a row that may happen.
+    reopen : callable, optional
+        Opens the link anew when it was lost. Without, its loss is an error.
+    reconnect : float
+        Seconds for which that is tried.
 
     Attributes
     ----------
+    link : Link
+        The one in use.
     identity : Identity
-    resent : int
-        Frames sent more than once so far.
+    counts : HostCounters
 
     Raises
     ------
@@ -71,32 +97,41 @@ class Session:
         Nothing answers, or something that is no accelerator of this protocol version.
     """
 
-    def __init__(self, link: Link, *, timeout: float | None = None, tries: int = 4) -> None:
-        self._link = link
-        self._timeout = timeout or link.timeout
-        self._tries = tries
+    def __init__(
+        self,
+        link: Link,
+        *,
+        timeout: float | None = None,
+        tries: int = 4,
+        reopen: Callable[[], Link] | None = None,
+        reconnect: float = 0.0,
+    ) -> None:
+        self.link = link
+        self.timeout = timeout or link.timeout
+        self.tries = tries
+        self.counts = HostCounters()
+        self._reopen, self._patience = reopen, reconnect
         self._decoder = Decoder()
         self._number = random.randrange(1 << 16)
         self._in_use = False
         self._dirty = True  # the accelerator may hold frames that nobody waits for
         self._heard = 0
-        self.resent = 0
-        answer = self._ask(Command.HELLO)
-        identity = None
-        if len(answer.body) == IDENTITY_BYTES + COUNTERS_BYTES:
-            identity = Identity.unpack(answer.body[:IDENTITY_BYTES])
-        if identity is None:
-            raise self._foreign(f"its identity of {len(answer.body)} bytes makes no sense")
-        self.identity = identity
+        self._heard_at = time.monotonic()
+        self._spare: list[Packet] = []  # what came to a run while it asked something
+        self.identity = self._who(self._ask(Command.HELLO))
 
     @property
-    def bad_packets(self) -> int:
-        """Runs of bytes received that were no packets."""
-        return self._decoder.bad
+    def resent(self) -> int:
+        """Frames sent more than once so far."""
+        return self.counts.resent
 
     def counters(self) -> Counters:
         """The accelerator's counters since its last reset."""
-        answer = self._ask(Command.STATS)
+        try:
+            answer = self._ask(Command.STATS)
+        except PortLostError as error:
+            self.reconnect(error)
+            answer = self._ask(Command.STATS)
         if len(answer.body) != COUNTERS_BYTES:
             raise self._foreign(f"its counters have {len(answer.body)} bytes")
         return Counters.unpack(answer.body)
@@ -118,60 +153,151 @@ class Session:
         LinkError
             Silence, a line too noisy, or answers that cannot be.
         """
+        for _, scores in self.results(Inline(bodies)):
+            yield scores
+
+    def results(self, source: Source) -> Generator[tuple[int, NDArray[np.int32]], None, None]:
+        """Index and scores of each frame of ``source``, in order; raises as `run` does.
+
+        Ends with the source, or soon after its ``stop`` is set.
+        """
         if self._in_use:
             raise LinkError(
-                f"port '{self._link.name}' is carrying another stream of frames",
+                f"port '{self.link.name}' is carrying another stream of frames",
                 "Finish or close that one first",
             )
         self._in_use = True
+        self._spare.clear()
         try:
-            if self._dirty:
-                self.reset()
+            if self._dirty or self.idle:
+                try:
+                    self._begin()
+                except PortLostError as error:
+                    self.reconnect(error)
             self._dirty = True
-            yield from _Window(self, iter(bodies)).run()
-            self._dirty = False
+            yield from Window(self, source).run()
+            self._dirty = source.stop.is_set()
         finally:
             self._in_use = False
 
+    def _begin(self) -> None:
+        """Find who has been silent for a while, and have what nobody waits for dropped."""
+        if self.idle:
+            self.meet()
+        if self._dirty:
+            self.reset()
+
     # What the window uses.
+
+    @property
+    def idle(self) -> bool:
+        """Nothing has been heard for so long that another board may be there by now."""
+        return time.monotonic() - self._heard_at > IDLE
 
     def next_number(self) -> int:
         self._number = (self._number + 1) & 0xFFFF
         return self._number
 
     def send(self, line: bytes) -> None:
-        self._link.write(line)
+        self.link.write(line)
 
     def receive(self) -> list[Packet]:
         """Whole packets that have come, after a short wait at most."""
-        data = self._link.read()
+        spare, self._spare = self._spare, []
+        return spare or self._read()
+
+    def _read(self) -> list[Packet]:
+        data = self.link.read()
         self._heard += len(data)
-        return list(self._decoder.feed(data))
+        packets = list(self._decoder.feed(data))
+        self.counts.bad_packets = self._decoder.bad
+        if packets:
+            self._heard_at = time.monotonic()
+        return packets
 
-    @property
-    def timeout(self) -> float:
-        return self._timeout
+    def meet(self, *, tries: int | None = None, until: float | None = None) -> None:
+        """Make sure that the accelerator is the one that this session began with."""
+        identity = self._who(self._ask(Command.HELLO, tries=tries, until=until))
+        if identity != self.identity:
+            raise IdentityError(
+                f"the accelerator at '{self.link.name}' was built from the model with SHA-256 "
+                f"{identity.model_sha256} now, and from {self.identity.model_sha256} before",
+                "Open it again, with the model that it was built from",
+            )
 
-    @property
-    def tries(self) -> int:
-        return self._tries
+    def answers(self) -> bool:
+        """False where nobody says who is there, asked once; otherwise as `meet`."""
+        try:
+            self.meet(tries=1)
+        except (IdentityError, PortLostError):
+            raise
+        except LinkError:
+            return False
+        return True
 
-    def _ask(self, command: Command) -> Packet:
+    def reconnect(self, error: PortLostError) -> None:
+        """Open the port that ``error`` tells of again, and begin with a RESET.
+
+        Raises
+        ------
+        LinkError
+            It did not come back in time, or with another accelerator.
+        """
+        if self._reopen is None or not self._patience:
+            raise error
+        end = time.monotonic() + self._patience
+        while True:
+            # Within the loop: an attempt may have opened it and found nobody.
+            self.link.close()
+            try:
+                self.link = self._reopen()
+                # What was cut off by the loss is not to be joined to what comes now.
+                list(self._decoder.feed(b"\0"))
+                self._spare.clear()
+                self.meet(until=end)
+                self._ask(Command.RESET, until=end)
+            except IdentityError:
+                raise
+            except LinkError as failure:
+                if time.monotonic() >= end:
+                    raise PortLostError(
+                        f"{error.message}, and was not back after {self._patience:g} s: "
+                        f"{failure.message}",
+                        failure.remedy,
+                    ) from None
+                time.sleep(RETRY)
+            else:
+                self.counts.reconnects += 1
+                return
+
+    def _ask(
+        self, command: Command, *, tries: int | None = None, until: float | None = None
+    ) -> Packet:
         """The answer to a request, asked again when it does not come."""
         self._heard = 0
+        if not self._in_use:
+            self._spare.clear()
         foreign = 0
-        for _ in range(self._tries):
+        tries = tries or self.tries
+        for _ in range(tries):
             request = Packet(command=command, number=self.next_number())
             # The first zero ends whatever a noisy line or another program left there.
             self.send(b"\0" + request.encode())
-            end = time.monotonic() + self._timeout
+            end = time.monotonic() + self.timeout
+            if until is not None:
+                end = min(end, until)
             while time.monotonic() < end:
-                for packet in self.receive():
+                packets = self._read()
+                for place, packet in enumerate(packets):
                     self._check_version(packet)
                     if packet.command == command | 8 and packet.number == request.number:
+                        # What came before the answer to a RESET belongs to nobody.
+                        self._spare = [] if command == Command.RESET else self._spare
+                        self._spare += packets[place + 1 :]
                         return packet
                     foreign += packet == request
-        waited = f"{self._tries} times in {self._tries * self._timeout:g} s"
+                    self._spare.append(packet)
+        waited = f"{tries} times in {tries * self.timeout:g} s"
         if foreign:
             raise self._foreign("it returns what it is sent")
         if self._heard:
@@ -180,133 +306,39 @@ class Session:
             )
         raise self.silent(f"was asked {command.name} {waited} and said nothing")
 
+    def _who(self, answer: Packet) -> Identity:
+        """The identity in an answer to HELLO."""
+        identity = None
+        if len(answer.body) == IDENTITY_BYTES + COUNTERS_BYTES:
+            identity = Identity.unpack(answer.body[:IDENTITY_BYTES])
+        if identity is None:
+            raise self._foreign(f"its identity of {len(answer.body)} bytes makes no sense")
+        return identity
+
     def _check_version(self, packet: Packet) -> None:
         if packet.version != VERSION:
-            raise LinkError(
-                f"the accelerator at '{self._link.name}' speaks protocol version "
+            raise IdentityError(
+                f"the accelerator at '{self.link.name}' speaks protocol version "
                 f"{packet.version}; allowed is {VERSION}",
                 "Build its bitstream again with this release, or use the release it came from",
             )
 
     def _foreign(self, what: str) -> LinkError:
         return LinkError(
-            f"port '{self._link.name}' speaks another protocol: {what}",
+            f"port '{self.link.name}' speaks another protocol: {what}",
             "Check that the port and the baud are the accelerator's and that its bitstream is "
             "loaded",
         )
 
     def silent(self, what: str) -> LinkError:
         return LinkError(
-            f"the accelerator at '{self._link.name}' {what}",
+            f"the accelerator at '{self.link.name}' {what}",
             "Check that the bitstream is loaded, the baud is right and the cable is whole; for a "
             "slow accelerator give a longer timeout",
         )
 
     def wrong(self, what: str) -> LinkError:
         return LinkError(
-            f"the accelerator at '{self._link.name}' {what}",
+            f"the accelerator at '{self.link.name}' {what}",
             "Load the bitstream again; if it stays so, report it as a bug",
         )
-
-
-class _Window:
-    """The frames in flight of one run.
-
-    The accelerator answers in the order in which frames reach it. So a result tells
-    of the loss of every frame that was last sent before the result's was first sent,
-    and those are sent again at once. What is lost without a result behind it shows by
-    silence; then all that is in flight is sent again, from the second time on after a
-    reset.
-    """
-
-    def __init__(self, session: Session, bodies: Iterator[bytes]) -> None:
-        self._session = session
-        self._bodies = bodies
-        self._flights: dict[int, _Flight] = {}  # by number, oldest first
-        self._done: dict[int, NDArray[np.int32]] = {}  # by index, waiting for an earlier one
-        self._begun = 0
-        self._clock = 0
-
-    def run(self) -> Iterator[NDArray[np.int32]]:
-        slots = self._session.identity.slots
-        given, more, stalls = 0, True, 0
-        while True:
-            while more and len(self._flights) < slots:
-                more = self._begin()
-            if not self._flights:
-                return
-            heard = self._await_result()
-            stalls = 0 if heard else stalls + 1
-            if stalls > self._session.tries:
-                raise self._session.silent(
-                    f"sent no result for {stalls * self._session.timeout:g} s with "
-                    f"{len(self._flights)} frames in flight"
-                )
-            if stalls:
-                self._resend_all(after_reset=stalls > 1)
-            while given in self._done:
-                yield self._done.pop(given)
-                given += 1
-
-    def _begin(self) -> bool:
-        """Send the next frame; False when there is none."""
-        body = next(self._bodies, None)
-        if body is None:
-            return False
-        number = self._session.next_number()
-        packet = Packet(command=Command.FRAME, number=number, body=body)
-        self._flights[number] = flight = _Flight(index=self._begun, line=packet.encode())
-        self._begun += 1
-        self._send(flight)
-        flight.first = flight.last
-        return True
-
-    def _send(self, flight: _Flight) -> None:
-        if flight.sends == MAX_SENDS:
-            raise self._session.silent(
-                f"lost frame {flight.index} {MAX_SENDS} times: the line is too noisy"
-            )
-        self._session.resent += flight.sends > 0
-        self._clock += 1
-        flight.last = self._clock
-        flight.sends += 1
-        self._session.send(flight.line)
-
-    def _await_result(self) -> bool:
-        """Wait for results; False after a timeout without one."""
-        end = time.monotonic() + self._session.timeout
-        heard = False
-        while not heard and time.monotonic() < end:
-            for packet in self._session.receive():
-                heard |= self._take(packet)
-        return heard
-
-    def _take(self, packet: Packet) -> bool:
-        """True if ``packet`` is the result of a frame in flight."""
-        if packet.version != VERSION or packet.number not in self._flights:
-            return False
-        if packet.command == Command.ERROR:
-            if packet.body != bytes([ErrorCode.BUSY]):
-                raise self._session.wrong(f"refused a frame with error {packet.body.hex()}")
-            return False
-        if packet.command != Command.RESULT:
-            return False
-        identity = self._session.identity
-        if len(packet.body) != identity.scores * identity.score_bytes:
-            raise self._session.wrong(
-                f"sent {len(packet.body)} bytes of scores, not "
-                f"{identity.scores * identity.score_bytes}"
-            )
-        flight = self._flights.pop(packet.number)
-        self._done[flight.index] = unpack_scores(packet.body, identity.score_bytes)
-        for other in [f for f in self._flights.values() if f.last < flight.first]:
-            self._send(other)
-        return True
-
-    def _resend_all(self, *, after_reset: bool) -> None:
-        if after_reset:
-            self._session.reset()
-        for flight in self._flights.values():
-            self._send(flight)
-            if after_reset:
-                flight.first = flight.last

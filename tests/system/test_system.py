@@ -129,7 +129,7 @@ def test_noise_on_the_wire(rng, accelerator, kind):
     bodies = [body.tobytes() for body in pack_codes(codes, range_.bits)]
     both = Noise(kind, rng, 0.004), Noise(kind, rng, 0.004)
     for to, back in (both, (both[0], nothing), (nothing, both[1])):
-        session = Session(Spoilt(accelerator._link, to, back), timeout=0.5, tries=30)
+        session = Session(Spoilt(accelerator._session.link, to, back), timeout=0.5, tries=30)
         assert np.array_equal(list(session.run(bodies)), golden.scores(model, frames))
 
 
@@ -152,8 +152,8 @@ def test_a_simulator_that_dies_is_noticed_at_once(rng, model_path):
     with Accelerator(f"sim:{model_path}?mode=bytes") as accelerator:
         stream = accelerator.stream(iter(frames))
         next(stream)
-        assert isinstance(accelerator._link, SimulatedLink)
-        accelerator._link._process.kill()
+        assert isinstance(accelerator._session.link, SimulatedLink)
+        accelerator._session.link._process.kill()
         with pytest.raises(LinkError, match=r"the simulator of 'sim:.*' ended with status -9\."):
             list(stream)
 

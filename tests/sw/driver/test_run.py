@@ -17,6 +17,7 @@ from tests.sw.model.small import small_model
 
 from .fake import Terminal
 from .test_accelerator import fake_of
+from .test_pool import mortal
 
 
 @pytest.fixture
@@ -85,6 +86,34 @@ def test_silence_leaves_nothing_behind(port, capsys):
     assert sorted(os.listdir()) == before
 
 
-@pytest.mark.parametrize("option", [("--timeout", "0"), ("--baud", "-1"), ("--baud", "x")])
+def test_several_ports(port, capsys):
+    model = load("model.npz")
+    with Terminal.of(fake_of(model)) as other:
+        ports = ("--port", port, "--port", other.name)
+        assert run(*ARGUMENTS, *ports, "--json", "--verify") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["ports"] == [port, other.name] and figures["lost"] == {}
+    assert figures["verified"] == 2 * len(model.vectors.frames)
+    assert np.array_equal(np.load("scores.npy"), golden.scores(model, np.load("frames.npy")))
+
+
+def test_a_port_that_is_lost_among_several(port, capsys):
+    model = load("model.npz")
+    with mortal(fake_of(model), 120) as other:
+        ports = ("--port", port, "--port", other.name)
+        assert run(*ARGUMENTS, *ports, "--timeout", "0.3", "--reconnect", "0") == 0
+    assert f"lost {other.name}: the accelerator at " in capsys.readouterr().err
+    assert np.array_equal(np.load("scores.npy"), golden.scores(model, np.load("frames.npy")))
+
+
+def test_auto_among_several_ports(port, capsys):
+    assert run(*ARGUMENTS, "--port", port, "--port", "auto") == 1
+    assert "--port auto was given among 2 ports" in capsys.readouterr().err
+
+
+USAGE = [("--timeout", "0"), ("--baud", "-1"), ("--baud", "x"), ("--reconnect", "-1")]
+
+
+@pytest.mark.parametrize("option", USAGE)
 def test_usage(port, option):
     assert run(*ARGUMENTS, "--port", port, *option) == 2
