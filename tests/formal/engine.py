@@ -1,0 +1,178 @@
+"""From a harness with assertions to a verdict: Yosys, and the model checker ABC inside it.
+
+1. Yosys flattens the harness, makes its memories of registers, and writes two and-inverter
+   graphs: in one the assertions are the properties, in the other the covers. What a memory
+   reads in the cycle of a write to the same address, where ``no_rw_check`` allows anything,
+   is a free value of each cycle; so is all else that is undefined.
+2. ABC proves the assertions by property-directed reachability (``pdr``): it finds an invariant
+   that holds out of reset, is kept by every step and implies them. So nothing is said of a
+   depth: the proof holds for ever. Otherwise it has a counterexample, and so many frames long.
+3. A cover is reached where ABC finds the frame in which it is: then the assumptions do not
+   contradict each other, and what was proved was not about nothing.
+
+ABC is part of every Yosys, of the YoWASP build too, where only the pass ``abc`` leads to it. That
+pass wants to map a gate, so it is given one, set aside while our script runs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.back import rtlil
+from amaranth.hdl import ClockDomain, Elaboratable, Module
+from amaranth.lib import wiring
+
+from hw.flow.toolchain import find_yosys
+
+__all__ = ["Verdict", "examine"]
+
+_GATE = """
+module \\gate
+  wire input 1 \\a
+  wire output 2 \\y
+  cell $_NOT_ \\g
+    connect \\A \\a
+    connect \\Y \\y
+  end
+end
+"""
+
+# A cover is the assertion that it is never reached.
+_COVER_MAP = """
+module \\$cover
+  wire input 1 \\A
+  wire input 2 \\EN
+  wire \\never
+  cell $_NOT_ \\inverter
+    connect \\A \\A
+    connect \\Y \\never
+  end
+  cell $assert \\assertion
+    connect \\A \\never
+    connect \\EN \\EN
+  end
+end
+"""
+
+_PREPARE = """
+read_rtlil {name}.il
+prep -top top -flatten -rdff
+memory_map
+chformal -lower
+opt_clean
+dffunmap
+techmap
+simplemap
+setundef -anyseq -undriven
+aigmap
+clean
+design -save {name}
+chformal -cover -remove
+write_aiger -zinit {name}.aig
+"""
+
+_COVER = """
+design -load {name}
+chformal -assert -remove
+techmap -map cover.il
+aigmap
+clean
+write_aiger -zinit {name}_cover.aig
+"""
+
+_ASK = """
+design -reset
+read_rtlil gate.il
+abc -script +backup;read_aiger,{file}.aig;fold;strash;{command};restore
+"""
+
+_PROVED = re.compile(r"Property proved")
+_REACHED = re.compile(r"was asserted in frame (\d+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of a harness.
+
+    Parameters
+    ----------
+    proved : bool
+        The assertions hold in every reachable state; or, with a depth, in its frames.
+    frame : int or None
+        Of the counterexample, from 0, where there is one.
+    cover : int or None
+        Frame in which the cover is reached; None where none is.
+    """
+
+    proved: bool
+    frame: int | None
+    cover: int | None
+
+
+class _Top(Elaboratable):
+    """The harness in a clock domain without reset, which begins as configuration leaves it."""
+
+    def __init__(self, harness: wiring.Component) -> None:
+        self._harness = harness
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.domains.sync = ClockDomain("sync", reset_less=True)
+        m.submodules.harness = self._harness
+        return m
+
+
+def examine(
+    harness: wiring.Component,
+    *,
+    folder: Path,
+    depth: int | None = None,
+    cover_depth: int = 40,
+    cover: bool = True,
+) -> Verdict:
+    """Prove or refute the assertions of ``harness``, and reach its one cover.
+
+    Parameters
+    ----------
+    harness : wiring.Component
+        Its inputs are free in each cycle.
+    folder : Path
+        For the tools.
+    depth : int, optional
+        Examine so many frames only, and prove nothing beyond.
+    cover_depth : int
+        Frames in which the cover is to be reached.
+    cover : bool
+        Whether it is looked for.
+    """
+    inputs = [getattr(harness, name) for name in harness.signature.members]
+    # Yosys's own cells: an instance of Amaranth has a name of the design's.
+    text = rtlil.convert(_Top(harness), ports=inputs).replace("cell \\$any", "cell $any")
+    (folder / "design.il").write_text(text)
+    (folder / "gate.il").write_text(_GATE)
+    (folder / "cover.il").write_text(_COVER_MAP)
+    bounded = "bmc3,-F,{}"  # of which the pass makes blanks
+    script = _PREPARE.format(name="design")
+    if cover:
+        script += _COVER.format(name="design")
+    command = "pdr" if depth is None else bounded.format(depth)
+    script += _ASK.format(file="design", command=command)
+    if cover:
+        script += _ASK.format(file="design_cover", command=bounded.format(cover_depth))
+    (folder / "examine.ys").write_text(script)
+    log = folder / "yosys.log"
+    find_yosys().run(["-s", "examine.ys"], cwd=folder, log=log)
+    # What the script's parts said, apart.
+    parts = log.read_text().split("+ backup")[1:]
+    assert len(parts) == 1 + cover, parts
+    failed = _REACHED.search(parts[0])
+    proved = bool(_PROVED.search(parts[0])) if depth is None else "No output asserted" in parts[0]
+    assert proved != bool(failed), parts[0]
+    reached = _REACHED.search(parts[1]) if cover else None
+    return Verdict(
+        proved=proved,
+        frame=int(failed[1]) if failed else None,
+        cover=int(reached[1]) if reached else None,
+    )
