@@ -28,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port",
         required=True,
-        help="auto, a serial port, socket://HOST:PORT, or sim: and a build's folder or a model "
-        "file; sim:PATH?mode=bytes simulates without the bit-level UART",
+        help="auto, a serial port, udp://HOST, socket://HOST:PORT, or sim: and a build's folder or "
+        "a model file; sim:PATH?mode=bytes simulates without the bit-level UART",
     )
     parser.add_argument(
         "-o", "--output", metavar="SCORES", required=True, help=".npy file to write, int32 (N, M)"

@@ -5,12 +5,9 @@ bytes; the protocol is made for that. What this module does is to lose few of th
 
 1. Each write begins a datagram, and its first byte is a zero: so a packet whose last
    datagram is lost does not take the next one with it.
-2. The accelerator takes datagrams whole or not at all, and takes a byte each cycle of its
-   clock, which may be slower than the wire. It keeps 4 KiB meanwhile. So no more than
-   `BURST` bytes leave at once, and `RATE` bytes a second from then on.
-3. A datagram has at least `LEAST` bytes, filled with zeros, which mean nothing between
-   packets: shorter ones are padded by Ethernet, and the accelerator's MAC then knows the
-   frame's check sum too late.
+2. The accelerator takes a byte each cycle of a clock of 25 to 50 MHz and keeps what comes
+   faster in 4 KiB; a datagram that finds no room there is lost. So no more than `BURST`
+   bytes leave at once, and `RATE` bytes a second from then on.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ import time
 from sw.driver.links import QUANTUM, Link
 from sw.errors import LinkError
 
-__all__ = ["BURST", "DATAGRAM", "LEAST", "PORT", "RATE", "UdpLink"]
+__all__ = ["BURST", "DATAGRAM", "PORT", "RATE", "UdpLink"]
 
 #: UDP port of an accelerator.
 PORT = 8738
@@ -31,14 +28,11 @@ PORT = 8738
 #: Most bytes of a datagram: with 42 bytes of headers within the 1,500 that every Ethernet takes.
 DATAGRAM = 1400
 
-#: Fewest.
-LEAST = 18
-
 #: Bytes that may leave at once.
 BURST = 2 * DATAGRAM
 
-#: Bytes a second: fewer than any accelerator takes whose clock has 40 MHz or more.
-RATE = 32e6
+#: Bytes a second: fewer than any accelerator takes whose clock has 25 MHz or more.
+RATE = 24e6
 
 #: Room for datagrams that wait for `UdpLink.read`, in bytes; the system may give less.
 _RECEIVE_BUFFER = 1 << 20
@@ -85,7 +79,7 @@ class UdpLink(Link):
             datagram = line[first : first + DATAGRAM]
             self._pace(len(datagram))
             try:
-                self._socket.send(datagram.ljust(LEAST, b"\0"))
+                self._socket.send(datagram)
             except TimeoutError:
                 raise self._blocked() from None
             except OSError as error:

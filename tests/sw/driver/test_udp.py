@@ -13,7 +13,7 @@ import pytest
 from sw import golden
 from sw.driver import Accelerator
 from sw.driver.session import Session
-from sw.driver.udp import BURST, DATAGRAM, LEAST, PORT, RATE, UdpLink
+from sw.driver.udp import BURST, DATAGRAM, PORT, RATE, UdpLink
 from sw.errors import LinkError
 from sw.model.npz import load, save
 from tests.graphs import random_frames
@@ -123,16 +123,15 @@ def far():
         link.close()
 
 
-@pytest.mark.parametrize("length", [0, 1, LEAST - 2, LEAST, DATAGRAM - 1, DATAGRAM, 5000])
+@pytest.mark.parametrize("length", [0, 1, DATAGRAM - 1, DATAGRAM, 5000])
 def test_datagrams(rng, far, length):
-    """A zero begins a write, zeros fill a short datagram, and none is too long."""
+    """A zero begins a write, and none is too long."""
     there, link = far
     data = rng.bytes(length)
     link.write(data)
     got = [there.recv(1 << 16) for _ in range(-(-(length + 1) // DATAGRAM))]
-    line = b"".join(got)
-    assert line[: length + 1] == b"\0" + data and not any(line[length + 1 :])
-    assert all(LEAST <= len(datagram) <= DATAGRAM for datagram in got)
+    assert b"".join(got) == b"\0" + data
+    assert all(0 < len(datagram) <= DATAGRAM for datagram in got)
 
 
 def test_nothing_comes(far):
@@ -190,7 +189,8 @@ class Unreachable(socket.socket):
     def send(self, *_: object) -> int:
         raise OSError(errno.EHOSTUNREACH, "")
 
-    recv = send
+    def recv(self, *_: object) -> bytes:
+        raise OSError(errno.EHOSTUNREACH, "")
 
 
 def test_an_unreachable_host(monkeypatch):
