@@ -10,7 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from hw.flow import manifest, report
+from hw.ethernet import EthernetSoC
+from hw.flow import ethernet, manifest, report
 from hw.flow.export import GENERIC, TARGETS, export, parse_budget
 from hw.flow.load import find_loader, load_bitstream
 from hw.flow.output import default_folder, output_folder
@@ -172,8 +173,12 @@ def _elaborate(plan: Planned) -> Sources:
 
 def sources_of(plan: Planned) -> Sources:
     """The elaborated design of a plan, with its link, on its board."""
+    clock = plan.board.clock_plan(plan.clock_hz / 1e6)
+    if plan.address is not None:
+        design = EthernetSoC(plan.plan, plan.model, clock_hz=plan.clock_hz, address=plan.address)
+        return ethernet.elaborate(plan.board, clock, design)
     soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud)
-    return elaborate(plan.board, plan.board.clock_plan(plan.clock_hz / 1e6), soc)
+    return elaborate(plan.board, clock, soc)
 
 
 def _fill(
@@ -210,6 +215,8 @@ def _fill(
             "fps": options.fps,
             "share": options.share,
             "objectness": options.objectness,
+            "link": options.link,
+            "ip": options.ip if plan.address else None,
             "seed": options.seed,
         },
         plan=plan.plan.summary(),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import boards
+from hw.flow.ethernet import phy_of
+from hw.link.ethernet import AREA
+from hw.link.liteeth import DEFAULT_IP, Address
 from hw.plan.clock import CLOCK_SHARE
 from hw.plan.objectness import DEFAULT_OBJECTNESS
 from hw.plan.plan import Candidate, Clock, Plan, make_plan
@@ -18,13 +21,17 @@ DEFAULT_BOARD = "ulx3s"
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A model's plan for a board, and the clock and link that the board gives it."""
+    """A model's plan for a board, and the clock and link that the board gives it.
+
+    ``address`` is that of a link by Ethernet; one by UART has none.
+    """
 
     model: Model
     plan: Plan
     board: boards.Board
     clock_hz: int
     baud: int
+    address: Address | None = None
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +62,18 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         "(default 0.6 and 0.75; of an 85F 0.5 and 0.62)",
     )
     parser.add_argument(
+        "--link",
+        choices=("uart", "ethernet"),
+        default="uart",
+        help="how the host talks to it: the board's UART (default), or UDP over its Ethernet",
+    )
+    parser.add_argument(
+        "--ip",
+        default=DEFAULT_IP,
+        metavar="ADDRESS",
+        help=f"with --link ethernet: the accelerator's IPv4 address (default {DEFAULT_IP})",
+    )
+    parser.add_argument(
         "--objectness",
         type=float,
         metavar="P",
@@ -73,10 +92,16 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
     Raises
     ------
     PlanError
-        Unknown board or size, unreachable clock, a network that cannot fit, or an objectness
-        of what is no detector.
+        Unknown board or size, unreachable clock, a network that cannot fit, an objectness
+        of what is no detector, or Ethernet where there is none.
     """
     board = boards.find(options.board, options.size)
+    budget, address = board.budget, None
+    # Those who plan without a link have no such option.
+    if getattr(options, "link", "uart") == "ethernet":
+        phy_of(board)
+        address = Address(ip=options.ip)
+        budget = replace(budget, **{n: getattr(budget, n) - used for n, used in AREA.items()})
     clock: Clock = board.fastest_clock_mhz
     if options.clock is not None:
         clock = board.clock_plan(options.clock).hz / 1e6
@@ -84,7 +109,7 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         model,
         board=board.name,
         size=board.size,
-        budget=board.budget,
+        budget=budget,
         clock=clock,
         fps=options.fps,
         share=options.share,
@@ -93,7 +118,12 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
     )
     clock_hz = round(plan.clock_mhz * 1e6)
     return Planned(
-        model=model, plan=plan, board=board, clock_hz=clock_hz, baud=board.baud(clock_hz)
+        model=model,
+        plan=plan,
+        board=board,
+        clock_hz=clock_hz,
+        baud=board.baud(clock_hz),
+        address=address,
     )
 
 

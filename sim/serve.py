@@ -102,8 +102,10 @@ def planned_build(folder: Path) -> Planned:
         clock=found.options["clock_mhz"],
         fps=found.options["fps"],
         share=found.options["share"],
-        # Builds made before there was such an option lack it.
+        # Builds made before there were such options lack them.
         objectness=found.options.get("objectness"),
+        link=found.options.get("link", "uart"),
+        ip=found.options.get("ip"),
     )
     made = planned(options, load(folder / "model.npz"))
     if made.plan.summary() != found.plan:

@@ -31,9 +31,9 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         action="append",
         dest="ports",
-        help="auto, a serial port, socket://HOST:PORT, or sim: and a build's folder or a model "
-        "file; sim:PATH?mode=bytes simulates without the bit-level UART. Given several times, "
-        "the frames are shared by several boards of one model",
+        help="auto, a serial port, udp://HOST, socket://HOST:PORT, or sim: and a build's folder or "
+        "a model file; sim:PATH?mode=bytes simulates without the bit-level UART. Given several "
+        "times, the frames are shared by several boards of one model",
     )
     parser.add_argument(
         "-o", "--output", metavar="SCORES", required=True, help=".npy file to write, int32 (N, M)"

@@ -37,6 +37,7 @@ def run_bench(
     *,
     data: Mapping[str, ArrayLike],
     seed: int,
+    modules: bytes = b"",
 ) -> None:
     """Build a component and run a bench on it; fails unless every test in it passes.
 
@@ -47,8 +48,10 @@ def run_bench(
     folder : where to build
     data : arrays for the bench, by name
     seed : of cocotb's random numbers
+    modules : RTLIL of modules that Amaranth does not write
     """
-    (folder / "top.il").write_text(rtlil.convert(component, name="top"), encoding="utf-8")
+    design = rtlil.convert(component, name="top").encode() + modules
+    (folder / "top.il").write_bytes(design)
     script = "read_rtlil top.il; proc; memory_collect; write_verilog -noattr top.v"
     find_yosys().run(["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
     run_verilog(folder / "top.v", "top", module, folder, data=data, seed=seed)

@@ -148,6 +148,11 @@ def read_routed(path: Path, clock_mhz: float) -> Routed:
         nextpnr's report.
     clock_mhz : float
         The clock asked for: of several domains, the one constrained to it counts.
+
+    Raises
+    ------
+    PlanError
+        Another clock, that of a PHY say, misses its own constraint.
     """
     report = load_json(path, "nextpnr-ecp5")
     used = {name: int(entry["used"]) for name, entry in report["utilization"].items()}

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from sw.errors import ToolError
+from sw.errors import PlanError, ToolError
 
 __all__ = ["achieved_mhz", "load_json", "progress_note"]
 
@@ -38,6 +38,8 @@ def achieved_mhz(report: dict[str, Any], clock_mhz: float, path: Path, tool: str
     ------
     ToolError
         There is no clock in the report.
+    PlanError
+        Another clock, that of a PHY say, misses its own constraint.
     """
     clocks = list(report["fmax"].values())
     ours = [c for c in clocks if abs(c["constraint"] - clock_mhz) <= 0.01 * clock_mhz] or clocks
@@ -46,6 +48,13 @@ def achieved_mhz(report: dict[str, Any], clock_mhz: float, path: Path, tool: str
             f"{tool} reports no clock in the routed design: {path}",
             "Report this as a bug of Binarray, with the design",
         )
+    for name, clock in report["fmax"].items():
+        if clock not in ours and clock["achieved"] < 0.9995 * clock["constraint"]:
+            raise PlanError(
+                f"The clock '{name}' must reach {clock['constraint']:g} MHz, whatever --clock is, "
+                f"and the routed design reaches {clock['achieved']:.2f} MHz",
+                "Try another placement with --seed, or fill less of the device with --share",
+            )
     return round(min(c["achieved"] for c in ours), 2)
 
 

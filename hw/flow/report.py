@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hw.flow.result import Implementation
+from hw.link.ethernet import EthernetLink
 from hw.options import Planned
 from hw.plan.link import LinkConfig
 from sw.protocol import CRC_BYTES, HEADER_BYTES
@@ -31,9 +32,17 @@ def packet_bytes(body: int) -> int:
 
 
 def link_frames_per_second(planned: Planned) -> float:
-    """Frames per second that the UART carries: ten bits a byte, both ways at once."""
+    """Frames per second that the link carries, both ways at once.
+
+    The UART takes ten bits a byte. On Ethernet each packet is taken to have its own
+    datagrams, and the slowest place of the link counts, LiteEth's layers.
+    """
     link = LinkConfig.of(planned.model, score_bits=planned.plan.head.score_bits)
     busiest = max(packet_bytes(link.frame_bytes), packet_bytes(link.result_bytes))
+    if planned.address is not None:
+        return EthernetLink(address=planned.address, clock_hz=planned.clock_hz).frames_per_second(
+            busiest
+        )
     return planned.baud / 10 / busiest
 
 
@@ -68,6 +77,7 @@ def make_report(
         "tools": {},
         "clock_hz": planned.clock_hz,
         "baud": planned.baud,
+        "ip": planned.address.ip if planned.address else None,
         "seed": seed,
         "cached": False,
     }
@@ -103,9 +113,8 @@ def render(report: dict[str, Any], *, width: int = 96) -> str:
     if link is None:
         console.print(f"{'frames/s':<18}core {core:,.1f}\n")
     else:
-        console.print(
-            f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} at {report['baud']:,} baud"
-        )
+        wire = f"{report['baud']:,} baud" if report["ip"] is None else f"udp://{report['ip']}"
+        console.print(f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} at {wire}")
         slower = "the link" if link < core else "the core"
         console.print(f"{'':<18}{slower} is the slower: {min(core, link):,.1f} frames/s in all\n")
     console.print(_resources(report))

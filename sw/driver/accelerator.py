@@ -22,6 +22,7 @@ from sw.driver.links import (
 )
 from sw.driver.session import HostCounters, Session
 from sw.driver.source import Source
+from sw.driver.udp import UdpLink
 from sw.errors import IdentityError, LinkError, ModelError
 from sw.model import Model, load
 from sw.model.npz import to_bytes
@@ -42,8 +43,8 @@ class Accelerator(Calls):
     Parameters
     ----------
     port : str
-        "auto", a serial port, ``socket://host:port``, or ``sim:`` and a build's folder
-        or a model file.
+        "auto", a serial port, ``udp://host``, ``socket://host:port``, or ``sim:`` and a
+        build's folder or a model file.
     model : Model or path, optional
         The model it was built from: preprocessing, logits and test vectors are in it.
         A ``sim:`` port brings its own. Without, only `info` and `counters` work.
@@ -166,6 +167,8 @@ def _open(port: str, *, baud: int, timeout: float | None) -> Link:
         return simulated.SimulatedLink(port, timeout=timeout)
     if port.startswith("socket://"):
         return SocketLink(port, timeout=timeout)
+    if port.startswith("udp://"):
+        return UdpLink(port, timeout=timeout)
     return SerialLink(port, baud=baud, timeout=timeout)
 
 

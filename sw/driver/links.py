@@ -1,9 +1,9 @@
 """Byte links to an accelerator: serial ports, TCP sockets and simulated boards.
 
 A port is named by text: the path or name of a serial port (``/dev/ttyUSB0``, ``COM3``,
-a pseudo-terminal), ``socket://host:port``, or ``sim:PATH`` with the folder of a build
-or a model file, which starts the simulator of the whole SoC and talks to that;
-``sim:PATH?mode=bytes`` leaves the bit-level UART out.
+a pseudo-terminal), ``udp://host`` (`sw.driver.udp`), ``socket://host:port``, or
+``sim:PATH`` with the folder of a build or a model file, which starts the simulator of the
+whole SoC and talks to that; ``sim:PATH?mode=bytes`` leaves the bit-level UART out.
 """
 
 from __future__ import annotations

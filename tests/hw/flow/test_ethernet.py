@@ -1,0 +1,84 @@
+"""Boards with Ethernet: the top elaborates, and what cannot be built is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+import boards
+from boards.ethernet import PHYS
+from hw.ethernet import EthernetSoC
+from hw.flow import ecp5
+from hw.flow.ethernet import elaborate, phy_of
+from hw.link.liteeth import Address
+from hw.link.rgmii import TAP_PS
+from sw.errors import PlanError
+from sw.model.npz import load, save
+from tests.hw.plan.graphs import random_plan
+from tests.sw.model.small import small_model
+
+
+@pytest.fixture
+def design(rng, tmp_path, monkeypatch):
+    save(small_model(), tmp_path / "model.npz")
+    model = load(tmp_path / "model.npz")
+    plan = random_plan(rng, model, most_cycles=400)
+    monkeypatch.setattr(EthernetSoC, "rtlil", lambda _: b"# LiteEth\n")
+    return EthernetSoC(plan, model, clock_hz=75_000_000, address=Address())
+
+
+@pytest.mark.parametrize("name", PHYS)
+def test_a_board_elaborates(design, name):
+    # Balls are names: any board of the family serves.
+    board = dataclasses.replace(boards.find("ulx3s", "25F"), name=name)
+    sources = elaborate(board, board.clock_plan(75), design)
+    rtlil, constraints = sources.rtlil.decode(), (sources.constraints or b"").decode()
+    assert rtlil.endswith("# LiteEth\n")
+    for cell, count in {"IDDRX1F": 5, "ODDRX1F": 6, "DELAYG": 11, "liteeth_udp": 1}.items():
+        assert rtlil.count(f"cell \\{cell} ") == count
+    phy = PHYS[name]
+    for balls in (phy.rx_clk, phy.rx_data, phy.tx_data, phy.reset):
+        assert all(f'SITE "{ball}"' in constraints for ball in balls.split())
+    frequencies = [line for line in constraints.splitlines() if line.startswith("FREQUENCY")]
+    wanted = {"rgmii_0__rx_clk__io": "125000000", "divided": "37500000"}
+    for clock, hz in wanted.items():
+        assert any(clock in line and hz in line for line in frequencies), (clock, frequencies)
+
+
+def test_delays_are_whole_steps():
+    for phy in PHYS.values():
+        for delay in (phy.rx_delay_ps, phy.tx_delay_ps):
+            assert delay % TAP_PS == 0
+
+
+def test_a_board_without_ethernet():
+    with pytest.raises(PlanError) as caught:
+        phy_of(boards.find("ulx3s"))
+    assert str(caught.value) == (
+        "The ULX3S 85F has no Ethernet that a build can use: the boards that have are "
+        "colorlight_i5, colorlight_i9, ecpix5. Leave --link out, or take one of these."
+    )
+
+
+def test_another_clock_that_is_missed(tmp_path):
+    names = ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D")
+    report = {
+        "utilization": {name: {"used": 1} for name in names},
+        "fmax": {
+            "sync": {"achieved": 90.0, "constraint": 75.0},
+            "wire": {"achieved": 120.5, "constraint": 125.0},
+        },
+    }
+    path = tmp_path / "routed.json"
+    path.write_text(json.dumps(report))
+    with pytest.raises(PlanError) as caught:
+        ecp5.read_routed(path, 75.0)
+    assert str(caught.value) == (
+        "The clock 'wire' must reach 125 MHz, whatever --clock is, and the routed design reaches "
+        "120.50 MHz. Try another placement with --seed, or fill less of the device with --share."
+    )
+    report["fmax"]["wire"]["achieved"] = 125.0
+    path.write_text(json.dumps(report))
+    assert ecp5.read_routed(path, 75.0).fmax_mhz == 90.0
