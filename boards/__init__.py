@@ -17,9 +17,10 @@ from boards import (
     upduino,
 )
 from boards.board import Board, ClockPlan, DeviceBudget, Lamp
+from boards.refused import REFUSED
 from sw.errors import PlanError
 
-__all__ = ["BOARDS", "Board", "ClockPlan", "DeviceBudget", "Lamp", "find"]
+__all__ = ["BOARDS", "REFUSED", "Board", "ClockPlan", "DeviceBudget", "Lamp", "find"]
 
 #: Every board by name, then by size; the last size is the default.
 BOARDS: dict[str, dict[str, Board]] = {
@@ -53,6 +54,8 @@ def find(name: str, size: str | None = None) -> Board:
         There is no such board or size; the message lists those there are.
     """
     sizes = BOARDS.get(name.lower())
+    if name.lower() in REFUSED:
+        raise PlanError(*REFUSED[name.lower()])
     if sizes is None:
         raise PlanError(
             f"There is no board {name!r}: the boards are {', '.join(BOARDS)}",

@@ -62,19 +62,23 @@ def detector(height: int = 6, width: int = 8, channels: int = 3, **fields: Any) 
     return dataclasses.replace(model, **fields)
 
 
-def random_detector(rng: np.random.Generator, height: int = 6, width: int = 8) -> Model:
+def random_detector(
+    rng: np.random.Generator, height: int = 6, width: int = 8, *, bits: int = 8
+) -> Model:
     """Three anchors of their own scales behind a binary layer and one of 4 bits, both padded.
 
-    Logits of objectness have a mean of about 0 and a deviation of about 2.
+    The first sees the upper ``bits``, 8 or 2, of a byte. Logits of objectness have a mean of
+    about 0 and a deviation of about 2.
     """
     around = Padding(top=1, left=1, bottom=1, right=1)
-    builder = Builder(rng, height, width, 3, "uint8").conv(8, padding=around).threshold().pool()
+    kind = {8: "uint8", 2: "unsigned2"}[bits]
+    builder = Builder(rng, height, width, 3, kind).conv(8, padding=around).threshold().pool()
     graph = builder.conv(15, padding=around).head()
     *ops, last, head = graph.ops
     assert isinstance(last, Conv) and isinstance(head, Head)
     weights = rng.integers(-7, 8, last.weights.shape).astype(np.int8)
     graph = Graph(ops=(*ops, dataclasses.replace(last, weights=weights, weight_bits=4), head))
-    preprocessing = Preprocessing.identity()
+    preprocessing = Preprocessing(table=np.arange(256, dtype=np.int16)[None] >> 8 - bits)
     frames = rng.integers(0, 256, (8, height, width, 3), np.uint8)
     scores = golden.run(graph, preprocessing.apply(frames))["head"].reshape(-1, 15)
     scale = np.tile((2 / scores.std(0)).astype(np.float32), height * width // 4)

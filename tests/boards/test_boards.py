@@ -56,6 +56,31 @@ def test_unknown_board_lists_those_there_are() -> None:
     assert caught.value.exit_status == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        (
+            "crosslinknx_evn",
+            "The CrossLink-NX evaluation board 'crosslinknx_evn' is not built for: Yosys 0.70 and "
+            "nextpnr-nexus do not agree on carry chains, on which the arrays stand. ",
+        ),
+        (
+            "gatemate_evb",
+            "The GateMate evaluation board 'gatemate_evb' is not built for: Amaranth has no "
+            "platform for its FPGA. ",
+        ),
+    ],
+)
+def test_boards_that_are_refused(name: str, start: str) -> None:
+    assert set(boards.REFUSED) == {"crosslinknx_evn", "gatemate_evb"} and name not in boards.BOARDS
+    with pytest.raises(PlanError) as caught:
+        boards.find(name.upper())
+    assert str(caught.value) == (
+        f"{start}Take --target verilog for the core alone, and build that with the vendor's tools "
+        "or as docs/boards.md says."
+    )
+
+
 def test_unknown_size_lists_those_there_are() -> None:
     with pytest.raises(UserError) as caught:
         boards.find("ulx3s", "100F")
