@@ -26,7 +26,7 @@ CELLS = {
 
 
 def _plan(model: Model, fabric: str) -> Plan:
-    """On a large device; Gowin's with block RAM for the link alone, of which Yosys has no models."""
+    """On a large device; Gowin's has block RAM for the link alone: Yosys has no models of it."""
     bram = 2 if fabric == "gw1n" else 100
     budget = DeviceBudget(lut=50_000, ff=50_000, bram=bram, bram_bits=4096, dsp=0, fabric=fabric)
     return make_plan(model, board="any", budget=budget, clock=50.0, fps=50e6 / 600, share=0.9)
