@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -40,6 +41,9 @@ _READ = {
     "ice40": "read_verilog cells_sim.v\n",
     "gowin": "read_verilog cells_sim.v\n",
 }
+
+#: What follows it all. The backend of Yosys 0.70 crashes on the RAM's bit by bit writes.
+_LAST = {"ice40": "memory -nomap\n"}
 
 #: What is unknown, an open carry input for one, becomes 1: it must not matter.
 _SCRIPT = """\
@@ -96,13 +100,18 @@ def compile_netlist(
     models = share(find_yosys()) / family
     files = {
         "top.json": json.dumps(design),
-        **{name: (models / name).read_text() for name in _MODELS[family]},
+        **{name: _model((models / name).read_text()) for name in _MODELS[family]},
     }
     if family == "ecp5":
         files["dp16kd.v"] = _BLOCK_RAM.read_text(encoding="utf-8")
-    script = "read_json top.json\n" + _READ[family] + _SCRIPT
+    script = "read_json top.json\n" + _READ[family] + _SCRIPT + _LAST.get(family, "")
     title = f"the netlist of {name}"
     return compile_script(script, files, interface=interface, name=title, effort="-O1")
+
+
+def _model(text: str) -> str:
+    """Cell models without that of the large RAM, of which Yosys makes 262,144 registers."""
+    return re.sub(r"^module SB_SPRAM256KA\b.*?^endmodule\n", "", text, flags=re.M | re.S)
 
 
 def _build_folder() -> Path:
