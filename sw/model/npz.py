@@ -14,9 +14,10 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -35,6 +36,8 @@ __all__ = ["load", "save", "to_bytes"]
 MAX_BYTES = 1 << 30
 #: Largest header, in bytes.
 MAX_HEADER = 1 << 24
+#: Bytes that are read at a time.
+PART = 1 << 20
 #: Room for what precedes the data of an .npy member, in bytes.
 PREFACE = 4096
 
@@ -102,7 +105,8 @@ def _read(path: Path) -> bytes:
     remedy = "Give a model file, as sw.convert and sw.train write it"
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            # In parts: a read of so many bytes takes room for all of them, whatever the file has.
+            data = b"".join(_parts(file))
     except FileNotFoundError:
         raise ModelError(f"there is no file '{path}'", remedy) from None
     except IsADirectoryError:
@@ -113,6 +117,14 @@ def _read(path: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise ModelError(f"'{path}' is larger than {MAX_BYTES} bytes", remedy)
     return data
+
+
+def _parts(file: BinaryIO) -> Iterator[bytes]:
+    """The contents of ``file``, no more than `MAX_BYTES` and one part of them."""
+    size = 0
+    while size <= MAX_BYTES and (part := file.read(PART)):
+        size += len(part)
+        yield part
 
 
 def _decode(data: bytes) -> Model:
