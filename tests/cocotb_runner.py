@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def run_bench(
     data: Mapping[str, ArrayLike],
     seed: int,
     modules: bytes = b"",
+    verilator_options: Sequence[str] = (),
 ) -> None:
     """Build a component and run a bench on it; fails unless every test in it passes.
 
@@ -49,6 +50,7 @@ def run_bench(
     data : arrays for the bench, by name
     seed : of cocotb's random numbers
     modules : RTLIL of modules that Amaranth does not write
+    verilator_options : to add to the runner's own
     """
     design = rtlil.convert(component, name="top").encode() + modules
     (folder / "top.il").write_bytes(design)
@@ -75,7 +77,7 @@ def run_verilog(
             sources=[source],
             hdl_toplevel=top,
             build_dir=folder / "build",
-            build_args=["-Wno-fatal", "-O1"],
+            build_args=["-Wno-fatal", "-O1", *verilator_options],
             timescale=("1ns", "1ps"),
             log_file=folder / "build.log",
         )
