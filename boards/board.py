@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from amaranth.build import Platform
 from amaranth.hdl import Elaboratable
@@ -83,6 +83,9 @@ class Board:
         From a frequency in MHz to a `ClockPlan`; raises `PlanError` out of reach.
     bauds : tuple of int
         Rates of the board's UART bridge, best first.
+    usb_clocks : callable, optional
+        Where the platform has USB lines as its resource "usb": from the generator of the
+        ``sync`` clock to what drives the domains ``usb_io``, 48 MHz, and ``usb``, 12 MHz.
     heartbeat, activity, found : (resource, number)
         Lamps: alive, bytes on the link, and a detector found something.
     flash : tuple of str
@@ -110,6 +113,7 @@ class Board:
     flash: tuple[str, ...]
     flash_variable: str
     flash_install: str
+    usb_clocks: Callable[[Any], Elaboratable] | None = None
 
     def fastest_clock_mhz(self, limit_mhz: float) -> float:
         """The fastest clock of whole MHz up to a limit, as near as the board makes it."""

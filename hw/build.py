@@ -125,7 +125,8 @@ def _elaborate(plan: Planned) -> Sources:
 
 def sources_of(plan: Planned) -> Sources:
     """The elaborated design of a plan, with its link, on its board."""
-    soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud)
+    phy = "bytes" if plan.baud is None else "uart"
+    soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud, phy=phy)
     return elaborate(plan.board, plan.board.clock_plan(plan.clock_hz / 1e6), soc)
 
 
@@ -163,6 +164,7 @@ def _fill(
             "fps": options.fps,
             "share": options.share,
             "objectness": options.objectness,
+            "link": options.link,
             "seed": options.seed,
         },
         plan=plan.plan.summary(),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from typing import Literal
 
 import boards
 from hw.plan.clock import CLOCK_SHARE
 from hw.plan.objectness import DEFAULT_OBJECTNESS
 from hw.plan.plan import Candidate, Clock, Plan, make_plan
+from sw.errors import PlanError
 from sw.model import Model
 
 __all__ = ["Planned", "add_plan_arguments", "planned"]
@@ -22,11 +24,12 @@ class Planned:
     plan: Plan
     board: boards.Board
     clock_hz: int
-    baud: int
+    baud: int | None  #: None without a UART
+    link: Literal["uart", "usb"] = "uart"
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--board``, ``--size``, ``--clock``, ``--fps``, ``--share`` and ``--objectness``."""
+    """Add ``--board``, ``--size``, ``--clock``, ``--fps``, ``--share``, ``--link`` and more."""
     names = ", ".join(boards.BOARDS)
     parser.add_argument("--board", default="ulx3s", help=f"one of {names} (default ulx3s)")
     parser.add_argument("--size", help="size of the board's FPGA (default: its largest)")
@@ -49,6 +52,13 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="part of the FPGA's LUTs and flip-flops to fill at most, 0 to 1 "
         "(default 0.6 and 0.75; of an 85F 0.5 and 0.62)",
+    )
+    parser.add_argument(
+        "--link",
+        choices=("uart", "usb"),
+        default="uart",
+        help="what the host talks through: the board's serial bridge, or USB full speed at the "
+        "FPGA's own pins (default uart)",
     )
     parser.add_argument(
         "--objectness",
@@ -92,6 +102,16 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         ],
     )
     clock_hz = round(plan.clock_mhz * 1e6)
-    return Planned(
-        model=model, plan=plan, board=board, clock_hz=clock_hz, baud=board.baud(clock_hz)
-    )
+    link = options.link
+    if link == "usb" and board.usb_clocks is None:
+        able = [name for name, sizes in boards.BOARDS.items() if _has_usb(sizes)]
+        raise PlanError(
+            f"The {board.title} has no USB lines at its FPGA; boards that have: {', '.join(able)}",
+            "Take --link uart",
+        )
+    baud = board.baud(clock_hz) if link == "uart" else None
+    return Planned(model=model, plan=plan, board=board, clock_hz=clock_hz, baud=baud, link=link)
+
+
+def _has_usb(sizes: dict[str, boards.Board]) -> bool:
+    return any(board.usb_clocks is not None for board in sizes.values())

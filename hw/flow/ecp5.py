@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hw.flow.result import Counts, Routed
-from sw.errors import ToolError
+from sw.errors import PlanError, ToolError
 
 __all__ = [
     "CONSTRAINTS",
@@ -143,6 +143,11 @@ def read_routed(path: Path, clock_mhz: float) -> Routed:
         nextpnr's report.
     clock_mhz : float
         The clock asked for: of several domains, the one constrained to it counts.
+
+    Raises
+    ------
+    PlanError
+        Another domain, as of USB, misses its own clock.
     """
     report = _load(path, "nextpnr-ecp5")
     used = {name: int(entry["used"]) for name, entry in report["utilization"].items()}
@@ -153,6 +158,13 @@ def read_routed(path: Path, clock_mhz: float) -> Routed:
             f"nextpnr-ecp5 reports no clock in the routed design: {path}",
             "Report this as a bug of Binarray, with the design",
         )
+    for name, clock in report["fmax"].items():
+        if clock not in ours and clock["achieved"] < clock["constraint"]:
+            raise PlanError(
+                f"The clock of '{name}' is not met: it is {clock['constraint']:g} MHz, and the "
+                f"routed design reaches {clock['achieved']:.2f} MHz",
+                "Try another placement with --seed",
+            )
     return Routed(
         lut=used["TRELLIS_COMB"],
         ff=used["TRELLIS_FF"],

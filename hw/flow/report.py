@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hw.flow.result import Implementation
+from hw.link.usb import USB_BYTES_PER_SECOND
 from hw.options import Planned
 from hw.plan.link import LinkConfig
 from sw.protocol import CRC_BYTES, HEADER_BYTES
@@ -31,10 +32,15 @@ def packet_bytes(body: int) -> int:
 
 
 def link_frames_per_second(planned: Planned) -> float:
-    """Frames per second that the UART carries: ten bits a byte, both ways at once."""
+    """Frames per second that the link carries.
+
+    A UART has ten bits a byte, both ways at once; the directions of USB share the bus.
+    """
     link = LinkConfig.of(planned.model, score_bits=planned.plan.head.score_bits)
-    busiest = max(packet_bytes(link.frame_bytes), packet_bytes(link.result_bytes))
-    return planned.baud / 10 / busiest
+    there, back = packet_bytes(link.frame_bytes), packet_bytes(link.result_bytes)
+    if planned.baud is None:
+        return USB_BYTES_PER_SECOND / (there + back)
+    return planned.baud / 10 / max(there, back)
 
 
 def make_report(
@@ -67,6 +73,7 @@ def make_report(
         "model_sha256": planned.model.sha256,
         "tools": {},
         "clock_hz": planned.clock_hz,
+        "link": planned.link,
         "baud": planned.baud,
         "seed": seed,
         "cached": False,
@@ -94,13 +101,14 @@ def render(report: dict[str, Any], *, width: int = 96) -> str:
     console = Console(file=text, width=width, highlight=False, color_system=None)
     core, link = report["frames_per_second"]["core"], report["frames_per_second"]["link"]
     routed = report["routed"]
+    through = "by USB" if report["baud"] is None else f"at {report['baud']:,} baud"
     console.print(f"{report['model']} on {report['board']} {report['size']}")
     console.print(f"model SHA-256 {report['model_sha256']}\n")
     console.print(f"{'clock':<18}{report['clock_mhz']:g} MHz", end="")
     console.print(f", reaches {routed['fmax_mhz']:g} MHz after routing" if routed else "")
     cycles = report["predicted"]["cycles_per_frame"]
     console.print(f"{'cycles per frame':<18}{cycles:,}; limited by {report['limited_by']}")
-    console.print(f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} at {report['baud']:,} baud")
+    console.print(f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} {through}")
     slower = "the link" if link < core else "the core"
     console.print(f"{'':<18}{slower} is the slower: {min(core, link):,.1f} frames/s in all\n")
     console.print(_resources(report))

@@ -1,13 +1,14 @@
-"""The top of a board: clock, reset, pins and lamps around a design with a UART."""
+"""The top of a board: clocks, pins and lamps around a design with a UART or with bytes by USB."""
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 
 from boards import Board, ClockPlan
 from hw.flow.run import FAMILIES, Sources
+from hw.link.usb import UsbPins, UsbSerial
 
 __all__ = ["BoardTop", "elaborate"]
 
@@ -26,8 +27,9 @@ class BoardTop(Elaboratable):
     clock : ClockPlan
         Its clock; the design runs in the ``sync`` domain.
     design : wiring.Component
-        With ports ``rx``, In(1), asynchronous and high when idle, and ``tx``, Out(1); that
-        of a detector also ``found``, Out(1).
+        With ports ``rx``, In(1), asynchronous and high when idle, and ``tx``, Out(1); or with
+        ``i_bytes`` and ``o_bytes``, which go through the board's USB lines. That of a detector
+        also has ``found``, Out(1).
     """
 
     def __init__(self, board: Board, clock: ClockPlan, design: wiring.Component) -> None:
@@ -38,27 +40,22 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.domains.sync = ClockDomain("sync", reset_less=True)
-        m.submodules.clock = self._clock.generator()
+        m.submodules.clock = clock = self._clock.generator()
         m.submodules.design = design = self._design
-        # The wires of the modem's handshake stay unconnected: packets carry credits.
-        pins = dict.fromkeys(("rx", "tx", "rts", "dtr"), "-")
-        uart = platform.request("uart", 0, dir=pins)
-        m.submodules.rx = rx = io.Buffer("i", uart.rx)
-        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        if "rx" in design.signature.members:
+            moves = self._uart(m, platform)
+        else:
+            moves = self._usb(m, platform, clock)
         m.submodules.heartbeat = heartbeat = self._lamp(platform, self._board.heartbeat)
         m.submodules.activity = activity = self._lamp(platform, self._board.activity)
-        m.d.comb += [design.rx.eq(rx.i), tx.o.eq(design.tx)]
 
         beat = Signal(range(self._clock.hz))
         m.d.sync += beat.eq(beat + 1)
         m.d.comb += heartbeat.o.eq(beat[-1])
 
-        # Both directions: the receiver's own synchroniser is inside the design.
-        received = Signal(init=1)
-        m.submodules.received = FFSynchronizer(rx.i, received, init=1)
         # The lamp is the counter's highest bit, so that nothing is compared at full clock.
         hold = Signal((self._clock.hz // 20 - 1).bit_length() + 1)
-        with m.If(~received | ~design.tx):
+        with m.If(moves):
             m.d.sync += hold.eq(-1)
         with m.Elif(hold[-1]):
             m.d.sync += hold.eq(hold - 1)
@@ -67,6 +64,30 @@ class BoardTop(Elaboratable):
             m.submodules.found = found = self._lamp(platform, self._board.found)
             m.d.comb += found.o.eq(design.found)
         return m
+
+    def _uart(self, m: Module, platform) -> Value:
+        """Connect the serial line; says when it is low, in either direction."""
+        # The wires of the modem's handshake stay unconnected: packets carry credits.
+        pins = dict.fromkeys(("rx", "tx", "rts", "dtr"), "-")
+        uart = platform.request("uart", 0, dir=pins)
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [self._design.rx.eq(rx.i), tx.o.eq(self._design.tx)]
+        # The receiver's own synchroniser is inside the design.
+        received = Signal(init=1)
+        m.submodules.received = FFSynchronizer(rx.i, received, init=1)
+        return ~received | ~self._design.tx
+
+    def _usb(self, m: Module, platform, clock: Elaboratable) -> Value:
+        """Connect USB, its clocks and its domains; says when a byte passes, in either direction."""
+        assert self._board.usb_clocks is not None, "the options have been checked"
+        for domain in ("usb_io", "usb"):
+            m.domains += ClockDomain(domain, reset_less=True)
+        m.submodules.usb_clocks = self._board.usb_clocks(clock)
+        m.submodules.usb = usb = UsbSerial(bus=UsbPins.request(platform))
+        wiring.connect(m, usb.o_stream, self._design.i_bytes)
+        wiring.connect(m, self._design.o_bytes, usb.i_stream)
+        return usb.o_stream.valid | usb.i_stream.valid
 
     @staticmethod
     def _lamp(platform, resource: tuple[str, int]) -> io.Buffer:
