@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from amaranth.build import Platform
 from amaranth.hdl import Elaboratable
@@ -108,6 +108,9 @@ class Board:
         has too few.
     idle : tuple of (resource, number)
         Outputs that are held inactive, such as the select of a chip that shares pins.
+    usb_clocks : callable, optional
+        Where the platform has USB lines as its resource "usb": from the generator of the
+        ``sync`` clock to what drives the domains ``usb_io``, 48 MHz, and ``usb``, 12 MHz.
     flash : tuple of str
         Command line that loads a bitstream, whose name is appended. The first word is
         the program, which `flash_variable` overrides.
@@ -141,6 +144,7 @@ class Board:
     flash_persistent: tuple[str, ...] | None = None
     flash_prepare: tuple[tuple[str, ...], ...] = ()
     idle: tuple[tuple[str, int], ...] = ()
+    usb_clocks: Callable[[Any], Elaboratable] | None = None
 
     def fastest_clock_mhz(self, limit_mhz: float) -> float:
         """The clock up to a limit with which the link is fastest; of several the fastest.

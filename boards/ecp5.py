@@ -16,6 +16,7 @@ from amaranth.hdl import (
     Instance,
     Module,
     Signal,
+    Value,
 )
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
@@ -23,7 +24,7 @@ from amaranth.lib.cdc import FFSynchronizer
 from boards.board import CLOCK_TOLERANCE, DeviceBudget, refuse_clock
 from sw.errors import PlanError
 
-__all__ = ["BUDGETS", "Ecp5Clock", "PllPlan", "solve_pll"]
+__all__ = ["BUDGETS", "Ecp5Clock", "PllPlan", "pll", "solve_pll"]
 
 
 def _budget(lut: int, bram: int, dsp: int) -> DeviceBudget:
@@ -185,10 +186,16 @@ class Ecp5Clock(Elaboratable):
         The PLL's setting.
 
     The oscillator is the platform's ``default_clk``, requested here.
+
+    Attributes
+    ----------
+    oscillator : Signal
+        It, for other PLLs.
     """
 
     def __init__(self, plan: PllPlan) -> None:
         self.plan = plan
+        self.oscillator = Signal()
 
     def elaborate(self, platform):
         m = Module()
@@ -198,6 +205,7 @@ class Ecp5Clock(Elaboratable):
         )
         locked = Signal()
         loop = Signal()
+        m.d.comb += self.oscillator.eq(oscillator.i)
         m.domains.free = ClockDomain("free", local=True, reset_less=True)
         running = Signal()
         m.submodules.settle = FFSynchronizer(locked, running, o_domain="free", stages=4)
@@ -205,44 +213,54 @@ class Ecp5Clock(Elaboratable):
         m.submodules.gate = Instance(
             "DCCA", i_CLKI=ClockSignal("free"), i_CE=running, o_CLKO=ClockSignal("sync")
         )
-        m.submodules.pll = Instance(
-            "EHXPLLL",
-            a_FREQUENCY_PIN_CLKI=f"{plan.input_mhz:g}",
-            a_FREQUENCY_PIN_CLKOP=f"{plan.loop_mhz:.6f}",
-            a_FREQUENCY_PIN_CLKOS=f"{plan.output_mhz:.6f}",
-            a_ICP_CURRENT="12",
-            a_LPF_RESISTOR="8",
-            p_PLLRST_ENA="DISABLED",
-            p_INTFB_WAKE="DISABLED",
-            p_STDBY_ENABLE="DISABLED",
-            p_DPHASE_SOURCE="DISABLED",
-            p_OUTDIVIDER_MUXA="DIVA",
-            p_OUTDIVIDER_MUXB="DIVB",
-            p_FEEDBK_PATH="CLKOP",
-            p_CLKI_DIV=plan.reference_divider,
-            p_CLKFB_DIV=plan.feedback_divider,
-            p_CLKOP_ENABLE="ENABLED",
-            p_CLKOP_DIV=plan.loop_divider,
-            # Phases are of no account: no signal but the lock crosses from the oscillator.
-            p_CLKOP_CPHASE=plan.loop_divider // 2,
-            p_CLKOP_FPHASE=0,
-            p_CLKOS_ENABLE="ENABLED",
-            p_CLKOS_DIV=plan.output_divider,
-            p_CLKOS_CPHASE=plan.output_divider // 2,
-            p_CLKOS_FPHASE=0,
-            i_RST=Const(0),
-            i_STDBY=Const(0),
-            i_PHASESEL0=Const(0),
-            i_PHASESEL1=Const(0),
-            i_PHASEDIR=Const(1),
-            i_PHASESTEP=Const(1),
-            i_PHASELOADREG=Const(1),
-            i_PLLWAKESYNC=Const(0),
-            i_ENCLKOP=Const(0),
-            i_CLKI=oscillator.i,
-            i_CLKFB=loop,
-            o_CLKOP=loop,
-            o_CLKOS=ClockSignal("free"),
-            o_LOCK=locked,
+        m.submodules.pll = pll(
+            plan, oscillator=oscillator.i, loop=loop, clock=ClockSignal("free"), locked=locked
         )
         return m
+
+
+def pll(
+    plan: PllPlan, *, oscillator: Value, loop: Signal, clock: Value, locked: Signal, **more: object
+) -> Instance:
+    """The EHXPLLL of a plan, whose CLKOS is ``clock``; ``more`` are parameters and ports."""
+    return Instance(
+        "EHXPLLL",
+        a_FREQUENCY_PIN_CLKI=f"{plan.input_mhz:g}",
+        a_FREQUENCY_PIN_CLKOP=f"{plan.loop_mhz:.6f}",
+        a_FREQUENCY_PIN_CLKOS=f"{plan.output_mhz:.6f}",
+        a_ICP_CURRENT="12",
+        a_LPF_RESISTOR="8",
+        p_PLLRST_ENA="DISABLED",
+        p_INTFB_WAKE="DISABLED",
+        p_STDBY_ENABLE="DISABLED",
+        p_DPHASE_SOURCE="DISABLED",
+        p_OUTDIVIDER_MUXA="DIVA",
+        p_OUTDIVIDER_MUXB="DIVB",
+        p_FEEDBK_PATH="CLKOP",
+        p_CLKI_DIV=plan.reference_divider,
+        p_CLKFB_DIV=plan.feedback_divider,
+        p_CLKOP_ENABLE="ENABLED",
+        p_CLKOP_DIV=plan.loop_divider,
+        # Phases are of no account: no signal but the lock crosses from the oscillator.
+        p_CLKOP_CPHASE=plan.loop_divider // 2,
+        p_CLKOP_FPHASE=0,
+        p_CLKOS_ENABLE="ENABLED",
+        p_CLKOS_DIV=plan.output_divider,
+        p_CLKOS_CPHASE=plan.output_divider // 2,
+        p_CLKOS_FPHASE=0,
+        i_RST=Const(0),
+        i_STDBY=Const(0),
+        i_PHASESEL0=Const(0),
+        i_PHASESEL1=Const(0),
+        i_PHASEDIR=Const(1),
+        i_PHASESTEP=Const(1),
+        i_PHASELOADREG=Const(1),
+        i_PLLWAKESYNC=Const(0),
+        i_ENCLKOP=Const(0),
+        i_CLKI=oscillator,
+        i_CLKFB=loop,
+        o_CLKOP=loop,
+        o_CLKOS=clock,
+        o_LOCK=locked,
+        **more,
+    )

@@ -1,6 +1,7 @@
 """Radiona ULX3S with an LFE5U-12F, 25F, 45F or 85F in CABGA381, speed grade 6.
 
-25 MHz oscillator; FT231X to USB (its rates: 3 MHz divided by 1, 1.5, 2 and so on);
+25 MHz oscillator; FT231X to USB (its rates: 3 MHz divided by 1, 1.5, 2 and so on); a second
+USB socket, US2, whose lines go to the FPGA;
 eight lamps, of which 0 is the heartbeat, 7 the link's activity, and 6 says that a detector
 has found something.
 """
@@ -16,6 +17,7 @@ from amaranth_boards.ulx3s import (
 
 from boards.board import Board
 from boards.ecp5 import BUDGETS, solve_pll
+from boards.ecp5_usb import Ecp5UsbClocks
 from boards.loaders import OPENFPGALOADER
 
 __all__ = ["SIZES"]
@@ -41,6 +43,7 @@ def _board(size: str) -> Board:
         platform=_PLATFORMS[size],
         default_clock_mhz=75.0,
         clock_plan=lambda mhz: solve_pll(OSCILLATOR_MHZ, mhz),
+        usb_clocks=Ecp5UsbClocks,
         bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 750_000, 500_000, 115_200),
         heartbeat=("led", 0),
         activity=("led", 7),

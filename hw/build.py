@@ -177,7 +177,8 @@ def sources_of(plan: Planned) -> Sources:
     if plan.address is not None:
         design = EthernetSoC(plan.plan, plan.model, clock_hz=plan.clock_hz, address=plan.address)
         return ethernet.elaborate(plan.board, clock, design)
-    soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud)
+    phy = "bytes" if plan.baud is None else "uart"
+    soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud, phy=phy)
     return elaborate(plan.board, clock, soc)
 
 

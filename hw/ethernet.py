@@ -44,7 +44,7 @@ class EthernetSoC(wiring.Component):
     """
 
     def __init__(self, plan: Plan, model: Model, *, clock_hz: int, address: Address) -> None:
-        self._soc = SoC(plan, model, clock_hz=clock_hz, baud=0, phy="bytes")
+        self._soc = SoC(plan, model, clock_hz=clock_hz, baud=None, phy="bytes")
         self._link = EthernetLink(address=address, clock_hz=clock_hz)
         found = {"found": Out(1)} if "found" in self._soc.signature.members else {}
         super().__init__(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import boards
 from hw.flow.ethernet import phy_of
@@ -12,6 +13,7 @@ from hw.link.liteeth import DEFAULT_IP, Address
 from hw.plan.clock import CLOCK_SHARE
 from hw.plan.objectness import DEFAULT_OBJECTNESS
 from hw.plan.plan import Candidate, Clock, Plan, make_plan
+from sw.errors import PlanError
 from sw.model import Model
 
 __all__ = ["DEFAULT_BOARD", "Planned", "add_plan_arguments", "candidates", "planned"]
@@ -30,12 +32,13 @@ class Planned:
     plan: Plan
     board: boards.Board
     clock_hz: int
-    baud: int
+    baud: int | None  #: None without a UART
+    link: Literal["uart", "usb", "ethernet"] = "uart"
     address: Address | None = None
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--board``, ``--size``, ``--clock``, ``--fps``, ``--share`` and ``--objectness``."""
+    """Add ``--board``, ``--size``, ``--clock``, ``--fps``, ``--share``, ``--link`` and more."""
     names = ", ".join(boards.BOARDS)
     parser.add_argument(
         "--board", default=DEFAULT_BOARD, help=f"one of {names} (default {DEFAULT_BOARD})"
@@ -63,9 +66,10 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--link",
-        choices=("uart", "ethernet"),
+        choices=("uart", "usb", "ethernet"),
         default="uart",
-        help="how the host talks to it: the board's UART (default), or UDP over its Ethernet",
+        help="what the host talks through: the board's serial bridge (default), USB full speed at "
+        "the FPGA's own pins, or UDP over the board's Ethernet",
     )
     parser.add_argument(
         "--ip",
@@ -93,12 +97,15 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
     ------
     PlanError
         Unknown board or size, unreachable clock, a network that cannot fit, an objectness
-        of what is no detector, or Ethernet where there is none.
+        of what is no detector, or a link that the board does not have.
     """
     board = boards.find(options.board, options.size)
     budget, address = board.budget, None
     # Those who plan without a link have no such option.
-    if getattr(options, "link", "uart") == "ethernet":
+    link = getattr(options, "link", "uart")
+    if link == "usb":
+        _check_usb(board)
+    if link == "ethernet":
         phy_of(board)
         address = Address(ip=options.ip)
         budget = replace(budget, **{n: getattr(budget, n) - used for n, used in AREA.items()})
@@ -122,9 +129,23 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         plan=plan,
         board=board,
         clock_hz=clock_hz,
-        baud=board.baud(clock_hz),
+        baud=board.baud(clock_hz) if link == "uart" else None,
+        link=link,
         address=address,
     )
+
+
+def _check_usb(board: boards.Board) -> None:
+    if board.usb_clocks is None:
+        able = [name for name, sizes in boards.BOARDS.items() if _has_usb(sizes)]
+        raise PlanError(
+            f"The {board.title} has no USB lines at its FPGA; boards that have: {', '.join(able)}",
+            "Take --link uart",
+        )
+
+
+def _has_usb(sizes: dict[str, boards.Board]) -> bool:
+    return any(board.usb_clocks is not None for board in sizes.values())
 
 
 def candidates() -> list[Candidate]:

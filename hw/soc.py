@@ -33,10 +33,11 @@ class SoC(wiring.Component):
         Loaded from a file: its hash is what the accelerator says it is.
     clock_hz : int
         Frequency of ``sync``.
-    baud : int
-        Of the UART.
+    baud : int or None
+        Of the UART; None without one.
     phy : "uart" or "bytes"
-        "bytes" leaves the UART out, for simulation or another physical layer.
+        "bytes" leaves the UART out, for simulation or another physical layer, such as
+        `hw.link.usb`.
 
     Members
     -------
@@ -65,7 +66,7 @@ class SoC(wiring.Component):
         model: Model,
         *,
         clock_hz: int,
-        baud: int,
+        baud: int | None,
         phy: Literal["uart", "bytes"] = "uart",
     ) -> None:
         if model.sha256 is None:
@@ -73,7 +74,10 @@ class SoC(wiring.Component):
                 f"model '{model.name}' has no hash to identify the accelerator by",
                 "Save it with sw.model.save, and load it from the file",
             )
-        self._divisor = uart_divisor(clock_hz=clock_hz, baud=baud) if phy == "uart" else None
+        self._divisor = None
+        if phy == "uart":
+            assert baud is not None, "a UART has a rate"
+            self._divisor = uart_divisor(clock_hz=clock_hz, baud=baud)
         self._core = Core(plan, model)
         self._endpoint = Endpoint(
             config=LinkConfig.of(model, score_bits=plan.head.score_bits),

@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
         choices=("bits", "bytes"),
         default="bits",
         help="drive the serial lines bit by bit (default), or the SoC's byte streams, "
-        "which is faster and leaves the UART out",
+        "which is faster and leaves the UART out, as is always done where the link is USB",
     )
     parser.add_argument(
         "--tcp", metavar="PORT", type=int, help="listen on this local TCP port (0: any free one)"
@@ -71,9 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.until_eof:
         threading.Thread(target=_end_at_eof, daemon=True).start()
     made = planned(options, load(options.model)) if options.model else planned_build(options.build)
-    soc = SocSimulator(
-        made.plan, made.model, clock_hz=made.clock_hz, baud=made.baud, mode=options.mode
-    )
+    mode = options.mode if made.link == "uart" else "bytes"
+    soc = SocSimulator(made.plan, made.model, clock_hz=made.clock_hz, baud=made.baud, mode=mode)
     with _port(options.tcp, options.link) as connections:
         for descriptor in connections:
             serve(soc, descriptor)

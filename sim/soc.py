@@ -22,8 +22,9 @@ class SocSimulator:
     plan : Plan
     model : Model
         The model that ``plan`` was made for.
-    clock_hz, baud : int
-        As on the board.
+    clock_hz : int
+    baud : int or None
+        As on the board; needed bit by bit.
     mode : "bits" or "bytes"
         "bits" drives the two serial lines bit by bit; "bytes" leaves the UART out
         and moves a byte a cycle at most, for data sets.
@@ -40,7 +41,7 @@ class SocSimulator:
         model: Model,
         *,
         clock_hz: int,
-        baud: int,
+        baud: int | None,
         mode: Literal["bits", "bytes"] = "bits",
     ) -> None:
         soc = SoC(plan, model, clock_hz=clock_hz, baud=baud, phy="uart" if mode == "bits" else mode)
@@ -59,12 +60,12 @@ class SocSimulator:
         # Silence after which nothing can be under way: a frame needs no longer in the
         # core than each layer needs for a frame, one after the other.
         silence = sum(layer.cycles for layer in plan.layers) + 10_000
-        # The bench's own side of the line runs at the exact rate, not the divisor's.
-        self._bit_cycles = bit_cycles = clock_hz / baud
-        # An answer is handed on when no byte has followed for the time of two.
-        pause = 64 if mode == "bytes" else round(20 * bit_cycles)
-        self._limits = (ctypes.c_uint64(silence), ctypes.c_uint64(pause))
         self._is_serial = mode == "bits"
+        # The bench's own side of the line runs at the exact rate, not the divisor's.
+        self._bit_cycles = clock_hz / baud if baud else 1.0
+        # An answer is handed on when no byte has followed for the time of two.
+        pause = round(20 * self._bit_cycles) if self._is_serial else 64
+        self._limits = (ctypes.c_uint64(silence), ctypes.c_uint64(pause))
         self.host_clock = 1.0
         self._library.bench_cycles.restype = ctypes.c_uint64
         self._bench = ctypes.c_void_p(self._library.bench_new())

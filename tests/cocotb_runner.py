@@ -56,7 +56,10 @@ def run_bench(
     (folder / "top.il").write_bytes(design)
     script = "read_rtlil top.il; proc; memory_collect; write_verilog -noattr top.v"
     find_yosys().run(["-q", "-p", script], cwd=folder, log=folder / "yosys.log")
-    run_verilog(folder / "top.v", "top", module, folder, data=data, seed=seed)
+    run_verilog(
+        folder / "top.v", "top", module, folder,
+        data=data, seed=seed, verilator_options=verilator_options,
+    )  # fmt: skip
 
 
 def run_verilog(
@@ -67,6 +70,7 @@ def run_verilog(
     *,
     data: Mapping[str, ArrayLike],
     seed: int,
+    verilator_options: Sequence[str] = (),
 ) -> None:
     """`run_bench` on the module ``top`` of a file of Verilog."""
     arrays = folder / "data.npz"

@@ -8,6 +8,7 @@ from amaranth.lib import io
 from boards import Board, ClockPlan
 from boards.ethernet import PHYS, Phy
 from hw.ethernet import EthernetSoC
+from hw.flow.lamps import add_lamps
 from hw.flow.run import FAMILIES, Sources
 from hw.link.rgmii import Rgmii
 from sw.errors import PlanError
@@ -89,25 +90,7 @@ class EthernetTop(Elaboratable):
         m.submodules.reset = reset = io.Buffer("o", pins.reset)
         m.d.sync += reset.o.eq(held != 0)
 
-        beat = Signal(range(self._clock.hz))
-        m.d.sync += beat.eq(beat + 1)
-        hold = Signal((self._clock.hz // 20 - 1).bit_length() + 1)
-        with m.If(design.active):
-            m.d.sync += hold.eq(-1)
-        with m.Elif(hold[-1]):
-            m.d.sync += hold.eq(hold - 1)
-        lamps = [("heartbeat", beat[-1]), ("activity", hold[-1])]
-        if "found" in design.signature.members:
-            lamps.append(("found", design.found))
-        for name, value in lamps:
-            lamp = getattr(self._board, name)
-            if lamp is not None:
-                port = platform.request(*lamp[:2], dir="-")
-                colour = lamp[2:]
-                m.submodules[name] = buffer = io.Buffer(
-                    "o", getattr(port, colour[0]) if colour else port
-                )
-                m.d.comb += buffer.o.eq(value)
+        add_lamps(m, platform, self._board, hz=self._clock.hz, moves=design.active, design=design)
         return m
 
 

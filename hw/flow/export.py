@@ -229,7 +229,7 @@ def _fill(
         board=plan.board,
         size=plan.size or "",
         clock_hz=round(plan.clock_mhz * 1e6),
-        baud=0,
+        baud=None,
         options={
             "target": options.target,
             "clock_mhz": options.clock,

@@ -34,8 +34,8 @@ class Manifest:
         As the command line takes them.
     clock_hz : int
         Clock of the accelerator.
-    baud : int
-        Rate of its UART.
+    baud : int or None
+        Rate of its UART; None with USB.
     options : dict
         "clock_mhz", "fps", "share" and "objectness" as they were asked for, None where they
         were not: the same options and model give the same plan. "seed" of the placer.
@@ -56,7 +56,7 @@ class Manifest:
     board: str
     size: str
     clock_hz: int
-    baud: int
+    baud: int | None
     options: dict[str, Any]
     plan: dict[str, Any]
     files: dict[str, str]

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hw.flow.result import Implementation
 from hw.link.ethernet import EthernetLink
+from hw.link.usb import USB_BYTES_PER_SECOND
 from hw.options import Planned
 from hw.plan.link import LinkConfig
 from sw.protocol import CRC_BYTES, HEADER_BYTES
@@ -32,18 +33,20 @@ def packet_bytes(body: int) -> int:
 
 
 def link_frames_per_second(planned: Planned) -> float:
-    """Frames per second that the link carries, both ways at once.
+    """Frames per second that the link carries.
 
-    The UART takes ten bits a byte. On Ethernet each packet is taken to have its own
-    datagrams, and the slowest place of the link counts, LiteEth's layers.
+    A UART has ten bits a byte, both ways at once; the directions of USB share the bus. On
+    Ethernet each packet is taken to have its own datagrams, and the slowest place of the link
+    counts, LiteEth's layers.
     """
     link = LinkConfig.of(planned.model, score_bits=planned.plan.head.score_bits)
-    busiest = max(packet_bytes(link.frame_bytes), packet_bytes(link.result_bytes))
+    there, back = packet_bytes(link.frame_bytes), packet_bytes(link.result_bytes)
     if planned.address is not None:
-        return EthernetLink(address=planned.address, clock_hz=planned.clock_hz).frames_per_second(
-            busiest
-        )
-    return planned.baud / 10 / busiest
+        wire = EthernetLink(address=planned.address, clock_hz=planned.clock_hz)
+        return wire.frames_per_second(max(there, back))
+    if planned.baud is None:
+        return USB_BYTES_PER_SECOND / (there + back)
+    return planned.baud / 10 / max(there, back)
 
 
 def make_report(
@@ -76,6 +79,7 @@ def make_report(
         "model_sha256": planned.model.sha256,
         "tools": {},
         "clock_hz": planned.clock_hz,
+        "link": planned.link,
         "baud": planned.baud,
         "ip": planned.address.ip if planned.address else None,
         "seed": seed,
@@ -113,8 +117,7 @@ def render(report: dict[str, Any], *, width: int = 96) -> str:
     if link is None:
         console.print(f"{'frames/s':<18}core {core:,.1f}\n")
     else:
-        wire = f"{report['baud']:,} baud" if report["ip"] is None else f"udp://{report['ip']}"
-        console.print(f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} at {wire}")
+        console.print(f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} {_through(report)}")
         slower = "the link" if link < core else "the core"
         console.print(f"{'':<18}{slower} is the slower: {min(core, link):,.1f} frames/s in all\n")
     console.print(_resources(report))
@@ -168,3 +171,10 @@ def write(report: dict[str, Any], folder: Path) -> None:
     text = json.dumps(report, indent=2) + "\n"
     (folder / "report.json").write_text(text, encoding="utf-8")
     (folder / "report.txt").write_text(render(report), encoding="utf-8")
+
+
+def _through(report: dict[str, Any]) -> str:
+    """What the link is, for the line of its frames/s."""
+    if report["ip"] is not None:
+        return f"at udp://{report['ip']}"
+    return "by USB" if report["baud"] is None else f"at {report['baud']:,} baud"

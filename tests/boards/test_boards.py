@@ -6,14 +6,15 @@ import contextlib
 from itertools import pairwise
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
+from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
 import boards
 from boards import ecp5, gowin, ice40
 from boards.board import BAUD_TOLERANCE
 from boards.ecp5 import OUTPUT_RANGE, PFD_RANGE, VCO_RANGE, solve_pll
+from boards.ecp5_usb import USB_TOLERANCE, Ecp5UsbClocks
 from hw.flow.top import elaborate
 from hw.plan.fabric import FABRICS
 from hw.plan.link import uart_divisor
@@ -113,6 +114,54 @@ def test_names_are_those_of_the_command_line() -> None:
         assert name == name.lower() and name.isidentifier()
         for size, board in sizes.items():
             assert (board.name, board.size) == (name, size)
+
+
+class UsbClocks(Elaboratable):
+    """The clocks of a board with USB."""
+
+    def __init__(self, board: boards.Board) -> None:
+        self._board = board
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.domains.sync = ClockDomain("sync", reset_less=True)
+        m.domains.usb = ClockDomain("usb", reset_less=True)
+        m.domains.usb_io = ClockDomain("usb_io", reset_less=True)
+        board = self._board
+        m.submodules.clock = clock = board.clock_plan(board.default_clock_mhz).generator()
+        assert board.usb_clocks is not None
+        m.submodules.usb = board.usb_clocks(clock)
+        lines = platform.request("usb", 0, dir=dict.fromkeys(("d_p", "d_n", "pullup"), "-"))
+        m.submodules.pullup = pullup = io.Buffer("o", lines.pullup)
+        lamps = [board.heartbeat, board.activity]
+        for name in ("usb", "usb_io"):
+            count = Signal(name=f"count_{name}")
+            m.d[name] += count.eq(~count)
+            lamp = io.Buffer("o", platform.request(*lamps.pop(), dir="-"))
+            m.submodules += lamp
+            m.d.comb += lamp.o.eq(count)
+        m.d.comb += pullup.o.eq(1)
+        return m
+
+
+@pytest.mark.parametrize("board", [b for b in EVERY if b.usb_clocks], ids=ids)
+def test_usb_clocks(board: boards.Board) -> None:
+    plan = board.platform().prepare(UsbClocks(board), "top", emit_src=False)
+    rtlil = plan.files["top.il"]
+    fast = Ecp5UsbClocks(board.clock_plan(board.default_clock_mhz).generator()).plan
+    assert abs(fast.output_mhz / 48 - 1) <= USB_TOLERANCE
+    assert f"parameter \\CLKOS_DIV {fast.output_divider}" in rtlil
+    assert f"parameter \\CLKOS2_DIV {4 * fast.output_divider}" in rtlil
+
+
+def test_usb_clock_out_of_reach() -> None:
+    """From 19 MHz the nearest is 48.133, 0.28 % more."""
+    with pytest.raises(PlanError) as caught:
+        Ecp5UsbClocks(solve_pll(19.0, 50.0).generator())
+    assert str(caught.value) == (
+        "The PLL makes no 48 MHz within 0.25% of the board's 19 MHz, as USB needs it. "
+        "Take --link uart."
+    )
 
 
 @pytest.mark.parametrize("board", EVERY, ids=ids)

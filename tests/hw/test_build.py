@@ -194,3 +194,20 @@ def test_a_detector_has_a_lamp(model: Path, tmp_path: Path, command: Command) ->
     assert manifest.load(out).plan["objectness"] == 0.25
     assert planned_build(out).plan.objectness == 0.25
     assert planned_build(plain).plan.objectness is None
+
+
+def test_usb_is_the_same_every_time(model: Path, tmp_path: Path, command: Command) -> None:
+    options = (model, "--link", "usb", "--size", "12F", "--clock", 75, "--dry-run", "--out")
+    one, two = tmp_path / "one", tmp_path / "two"
+    status, printed, error = command(*options, one, "--json")
+    assert status == 0, error
+    report = json.loads(printed)
+    assert (report["link"], report["baud"]) == ("usb", None)
+    # 24 codes of a bit, 4 scores of a byte: packets of 12 and 13 bytes share the bus.
+    assert report["frames_per_second"]["link"] == round(1_216_000 / (12 + 13), 3)
+    # In the same process objects have other addresses.
+    assert command(*options, two)[0] == 0
+    text = (one / "top.il").read_text()
+    assert text == (two / "top.il").read_text()
+    assert "usb_0__d_p__io" in text and "uart" not in text
+    assert planned_build(one).link == "usb"

@@ -22,7 +22,13 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 def plan_for(model: Model, fps: float | None = None, objectness: float | None = None) -> Plan:
     options = argparse.Namespace(
-        board="ulx3s", size="85F", clock=None, fps=fps, share=None, objectness=objectness
+        board="ulx3s",
+        size="85F",
+        clock=None,
+        fps=fps,
+        share=None,
+        objectness=objectness,
+        link="uart",
     )
     return planned(options, model).plan
 

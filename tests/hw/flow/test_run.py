@@ -149,6 +149,22 @@ def test_the_clock_asked_for_is_the_one_read(tmp_path: Path) -> None:
         ecp5.read_routed(path, 75.0)
 
 
+def test_another_clock_that_is_not_met(tmp_path: Path) -> None:
+    used = {name: {"used": 1} for name in ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D")}
+    fmax = {
+        "usb_clk": {"achieved": 47.0, "constraint": 48.08},
+        "clk": {"achieved": 81.2, "constraint": 75.0},
+    }
+    path = tmp_path / "routed.json"
+    path.write_text(json.dumps({"utilization": used, "fmax": fmax}))
+    with pytest.raises(PlanError) as caught:
+        ecp5.read_routed(path, 75.0)
+    assert str(caught.value) == (
+        "The clock of 'usb_clk' is not met: it is 48.08 MHz, and the routed design reaches "
+        "47.00 MHz. Try another placement with --seed."
+    )
+
+
 def test_too_many_luts_are_refused_before_placing(
     cache_root: Path, stand_ins: Callable[..., None]
 ) -> None:
