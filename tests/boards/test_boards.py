@@ -6,8 +6,8 @@ import contextlib
 from itertools import pairwise
 
 import pytest
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal
-from amaranth.lib import io, wiring
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 import boards
@@ -116,39 +116,24 @@ def test_names_are_those_of_the_command_line() -> None:
             assert (board.name, board.size) == (name, size)
 
 
-class UsbClocks(Elaboratable):
-    """The clocks of a board with USB."""
+class ByteEcho(wiring.Component):
+    """An echo of bytes, which come and go by USB."""
 
-    def __init__(self, board: boards.Board) -> None:
-        self._board = board
+    def __init__(self) -> None:
+        byte = stream.Signature(8)
+        super().__init__({"i_bytes": In(byte), "o_bytes": Out(byte)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain("sync", reset_less=True)
-        m.domains.usb = ClockDomain("usb", reset_less=True)
-        m.domains.usb_io = ClockDomain("usb_io", reset_less=True)
-        board = self._board
-        m.submodules.clock = clock = board.clock_plan(board.default_clock_mhz).generator()
-        assert board.usb_clocks is not None
-        m.submodules.usb = board.usb_clocks(clock)
-        lines = platform.request("usb", 0, dir=dict.fromkeys(("d_p", "d_n", "pullup"), "-"))
-        m.submodules.pullup = pullup = io.Buffer("o", lines.pullup)
-        lamps = [board.heartbeat, board.activity]
-        for name in ("usb", "usb_io"):
-            count = Signal(name=f"count_{name}")
-            m.d[name] += count.eq(~count)
-            lamp = io.Buffer("o", platform.request(*lamps.pop(), dir="-"))
-            m.submodules += lamp
-            m.d.comb += lamp.o.eq(count)
-        m.d.comb += pullup.o.eq(1)
+        wiring.connect(m, wiring.flipped(self.i_bytes), wiring.flipped(self.o_bytes))
         return m
 
 
 @pytest.mark.parametrize("board", [b for b in EVERY if b.usb_clocks], ids=ids)
-def test_usb_clocks(board: boards.Board) -> None:
-    plan = board.platform().prepare(UsbClocks(board), "top", emit_src=False)
-    rtlil = plan.files["top.il"]
-    fast = Ecp5UsbClocks(board.clock_plan(board.default_clock_mhz).generator()).plan
+def test_usb(board: boards.Board) -> None:
+    clock = board.clock_plan(board.default_clock_mhz)
+    rtlil = elaborate(board, clock, ByteEcho()).rtlil.decode()
+    fast = Ecp5UsbClocks(clock.generator()).plan
     assert abs(fast.output_mhz / 48 - 1) <= USB_TOLERANCE
     assert f"parameter \\CLKOS_DIV {fast.output_divider}" in rtlil
     assert f"parameter \\CLKOS2_DIV {4 * fast.output_divider}" in rtlil
