@@ -102,7 +102,7 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
     board = boards.find(options.board, options.size)
     budget, address = board.budget, None
     # Those who plan without a link have no such option.
-    link = getattr(options, "link", "uart")
+    link: Literal["uart", "usb", "ethernet"] = getattr(options, "link", "uart")
     if link == "usb":
         _check_usb(board)
     if link == "ethernet":

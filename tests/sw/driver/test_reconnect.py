@@ -57,7 +57,7 @@ def test_frames_go_on_where_they_were(rng, life, is_reset):
     bodies, expected = frames(rng, 80)
     board = Fake(identity())
     boards = [board, *(Fake(identity()) if is_reset else board for _ in range(2))]
-    links = [Fragile(one, life * 3**k) for k, one in enumerate(boards[:2])]
+    links: list[MemoryLink] = [Fragile(one, life * 3**k) for k, one in enumerate(boards[:2])]
     links.append(MemoryLink(boards[2]))
     session = Session(
         links[0], timeout=5, reopen=opener([ABSENT, links[1], ABSENT, links[2]]), reconnect=60
