@@ -8,8 +8,8 @@ from __future__ import annotations
 __all__ = ["REFUSED"]
 
 _INSTEAD = (
-    "Take --target verilog for the core alone, and build that with the vendor's tools or as "
-    "docs/boards.md says"
+    "Take --target verilog for the core alone, and build that with the vendor's tools; "
+    "docs/boards.md says what was tried"
 )
 
 #: A message and a remedy by the name that one would give.

@@ -77,8 +77,8 @@ def test_boards_that_are_refused(name: str, start: str) -> None:
     with pytest.raises(PlanError) as caught:
         boards.find(name.upper())
     assert str(caught.value) == (
-        f"{start}Take --target verilog for the core alone, and build that with the vendor's tools "
-        "or as docs/boards.md says."
+        f"{start}Take --target verilog for the core alone, and build that with the vendor's "
+        "tools; docs/boards.md says what was tried."
     )
 
 
