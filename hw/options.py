@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import boards
 from hw.plan.clock import CLOCK_SHARE
+from hw.plan.link import LinkConfig
 from hw.plan.objectness import DEFAULT_OBJECTNESS
 from hw.plan.plan import Candidate, Clock, Plan, make_plan
 from sw.model import Model
 
-__all__ = ["Planned", "add_plan_arguments", "planned"]
+__all__ = ["Planned", "add_plan_arguments", "bound", "planned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,22 @@ class Planned:
     board: boards.Board
     clock_hz: int
     baud: int
+
+    @property
+    def link_frames_per_second(self) -> float:
+        """Frames per second that the link carries."""
+        link = LinkConfig.of(self.model, score_bits=self.plan.head.score_bits)
+        return link.frames_per_second(self.baud)
+
+    @property
+    def bound(self) -> str:
+        """The slower of the two, link or core; see `bound`."""
+        return bound(core=self.plan.frames_per_second, link=self.link_frames_per_second)
+
+
+def bound(*, core: float, link: float) -> str:
+    """What bounds frames per second: "the link" or "the core"."""
+    return "the link" if link < core else "the core"
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:

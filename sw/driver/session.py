@@ -238,6 +238,8 @@ class Session:
     def reconnect(self, error: PortLostError) -> None:
         """Open the port that ``error`` tells of again, and begin with a RESET.
 
+        Whoever else has that name meanwhile is asked who it is, and left alone.
+
         Raises
         ------
         LinkError
@@ -256,9 +258,9 @@ class Session:
                 self._spare.clear()
                 self.meet(until=end)
                 self._ask(Command.RESET, until=end)
-            except IdentityError:
-                raise
             except LinkError as failure:
+                if time.monotonic() >= end and isinstance(failure, IdentityError):
+                    raise
                 if time.monotonic() >= end:
                     raise PortLostError(
                         f"{error.message}, and was not back after {self._patience:g} s: "

@@ -11,6 +11,7 @@ import pytest
 from sw import golden
 from sw.driver import AsyncAccelerator
 from sw.errors import LinkError, ModelError
+from sw.protocol import Counters
 from tests.graphs import random_frames
 
 from .fake import Terminal
@@ -48,7 +49,8 @@ def test_calls(rng, model, port):
             assert (await accelerator.evaluate(frames, classes)).accuracy == 1.0
             assert await accelerator.verify() == len(model.vectors.frames)
             assert (await accelerator.throughput(5)).frames == 5
-            assert (await accelerator.counters()).bad_packets == 0
+            counters = await accelerator.counters()
+            assert isinstance(counters, Counters) and counters.bad_packets == 0
         with pytest.raises(LinkError, match="the accelerator is not open"):
             await accelerator.verify()
 
