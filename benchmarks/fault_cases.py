@@ -93,10 +93,6 @@ class Line:
     host_clock: float = 1.0
     is_byte_wise: bool = True
 
-    def count(self, events: dict[str, list[tuple[int, int]]]) -> int:
-        """Faults injected."""
-        return sum(map(len, events.values()))
-
 
 @dataclass(frozen=True)
 class Users:
@@ -119,7 +115,8 @@ _BYTE_WORDS = {
 
 
 def _bytes(kind: str) -> Line:
-    return Line(_BYTE_WORDS[kind], lambda rng: Bytes(kind, rng, gap=GAP, length=BURST))
+    gap = 2 * GAP if kind == "burst" else GAP
+    return Line(_BYTE_WORDS[kind], lambda rng: Bytes(kind, rng, gap=gap, length=BURST))
 
 
 CASES: dict[str, Case] = {
@@ -134,7 +131,7 @@ CASES: dict[str, Case] = {
     "slow": Line("host's bit clock 3 % too slow", lambda _: Wire(), 0.97, False),
     "break": Line(
         "line low for up to 40 bits",
-        lambda rng: Breaks(rng, gap=GAP, bits=40),
+        lambda rng: Breaks(rng, gap=2 * GAP, bits=40),
         is_byte_wise=False,
     ),
     "reset": Line(

@@ -72,6 +72,8 @@ def _server(bench: Bench, link: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+            # The name of its pseudo-terminal is free for others now.
+            link.unlink(missing_ok=True)
 
 
 def restarts(bench: Bench, frames: int, seed: int) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def restarts(bench: Bench, frames: int, seed: int) -> dict[str, Any]:
     inputs = bench.frames(frames, seed)
     expected = golden.scores(bench.model, inputs)
     kills = [frames * part // 4 for part in (1, 2, 3)]
-    in_flight = wrong = 0
+    wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / "port"
         servers = [_server(bench, link) for _ in range(len(kills) + 1)]
@@ -93,12 +95,12 @@ def restarts(bench: Bench, frames: int, seed: int) -> dict[str, Any]:
             for place, scores in enumerate(accelerator.stream(iter(inputs))):
                 wrong += not np.array_equal(scores, expected[place])
                 if place in kills:
-                    in_flight += host.frames_sent - host.resent - host.results
                     servers.pop(0).__exit__(None, None, None)
                     servers[0].__enter__()
             entry = _entry(accelerator, frames=frames, injected=len(kills), wrong=wrong)
         servers[0].__exit__(None, None, None)
-    # What was sent again beyond what was in flight when the simulator died.
+    # What was sent again beyond what can have been in flight when the simulator died.
+    in_flight = accelerator.info.slots * len(kills)
     return entry | {"after": max(0, host.resent - in_flight)}
 
 

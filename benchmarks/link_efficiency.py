@@ -17,6 +17,7 @@ import argparse
 import json
 import tempfile
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,7 @@ class Case:
 
 CASES = {
     "28x28": Case(28, 28, 1, 8),
-    "28x28-1bit": Case(28, 28, 1, 1),
     "32x32x3": Case(32, 32, 3, 8),
-    "32x32x3-1bit": Case(32, 32, 3, 1),
 }
 
 
@@ -171,6 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
         help=f"measure again: {', '.join(CASES)}, 'missing' or 'all'",
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     options = parser.parse_args(arguments)
     wanted = [*CASES] if "all" in options.run else options.run
     for name in named(wanted, CASES, stored(PATH), what="case"):
@@ -181,13 +181,25 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json:
         print(json.dumps(known, indent=2))
         return
+    rows = list(_rows(known))
+    if options.markdown:
+        rows.insert(1, ("---", *["--:"] * (len(rows[0]) - 1)))
+        print("\n".join(f"| {' | '.join(row)} |" for row in rows))
+        return
     table = Table(box=None)
-    columns = ("frame", "bytes", "packet", "slots", "host's latency", "busy", "payload", "frames/s")
-    for column in columns:
+    for column in rows[0]:
         table.add_column(column, justify="left" if column == "frame" else "right")
+    for row in rows[1:]:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def _rows(known: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The table, its heading first."""
+    yield "frame", "bytes", "packet", "slots", "host's latency", "busy", "payload", "frames/s"
     for name, entry in known.items():
         for latency, run in entry["latencies"].items():
-            table.add_row(
+            yield (
                 name,
                 *(f"{run[key]:,g}" for key in ("frame_bytes", "packet_bytes", "slots")),
                 f"{1000 * float(latency):g} ms",
@@ -195,7 +207,6 @@ def main(arguments: list[str] | None = None) -> None:
                 f"{run['payload']:.1%}",
                 f"{run['frames_per_second']:,.1f}",
             )
-    Console(highlight=False).print(table)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,17 @@ from typing import Literal
 
 import boards
 from hw.flow.ethernet import phy_of
-from hw.link.ethernet import AREA
+from hw.link.ethernet import AREA, EthernetLink
 from hw.link.liteeth import DEFAULT_IP, Address
+from hw.link.usb import USB_BYTES_PER_SECOND
 from hw.plan.clock import CLOCK_SHARE
+from hw.plan.link import LinkConfig, packet_bytes
 from hw.plan.objectness import DEFAULT_OBJECTNESS
 from hw.plan.plan import Candidate, Clock, Plan, make_plan
 from sw.errors import PlanError
 from sw.model import Model
 
-__all__ = ["DEFAULT_BOARD", "Planned", "add_plan_arguments", "candidates", "planned"]
+__all__ = ["DEFAULT_BOARD", "Planned", "add_plan_arguments", "bound", "candidates", "planned"]
 
 DEFAULT_BOARD = "ulx3s"
 
@@ -35,6 +37,33 @@ class Planned:
     baud: int | None  #: None without a UART
     link: Literal["uart", "usb", "ethernet"] = "uart"
     address: Address | None = None
+
+    @property
+    def link_frames_per_second(self) -> float:
+        """Frames per second that the link carries.
+
+        A UART carries both directions at once; those of USB share the bus. On Ethernet each
+        packet is taken to have its own datagrams, and the slowest place of the link counts,
+        LiteEth's layers.
+        """
+        link = LinkConfig.of(self.model, score_bits=self.plan.head.score_bits)
+        there, back = packet_bytes(link.frame_bytes), packet_bytes(link.result_bytes)
+        if self.address is not None:
+            wire = EthernetLink(address=self.address, clock_hz=self.clock_hz)
+            return wire.frames_per_second(max(there, back))
+        if self.baud is None:
+            return USB_BYTES_PER_SECOND / (there + back)
+        return link.frames_per_second(self.baud)
+
+    @property
+    def bound(self) -> str:
+        """The slower of the two, link or core; see `bound`."""
+        return bound(core=self.plan.frames_per_second, link=self.link_frames_per_second)
+
+
+def bound(*, core: float, link: float) -> str:
+    """What bounds frames per second: "the link" or "the core"."""
+    return "the link" if link < core else "the core"
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:

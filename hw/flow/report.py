@@ -11,42 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from hw.flow.result import Implementation
-from hw.link.ethernet import EthernetLink
-from hw.link.usb import USB_BYTES_PER_SECOND
-from hw.options import Planned
-from hw.plan.link import LinkConfig
-from sw.protocol import CRC_BYTES, HEADER_BYTES
+from hw.options import Planned, bound
+from hw.plan.link import packet_bytes
 
 __all__ = ["make_report", "packet_bytes", "render", "write"]
 
 RESOURCES = {"lut": "LUT4", "ff": "flip-flops", "bram": "block RAM", "dsp": "multipliers"}
 
 
-def packet_bytes(body: int) -> int:
-    """Bytes on the wire of a packet with a body of ``body`` bytes.
-
-    COBS adds one byte for each 254 begun and the delimiter; how many it adds exactly
-    depends on the data, and this is the most.
-    """
-    raw = HEADER_BYTES + body + CRC_BYTES
-    return raw + -(-raw // 254) + 1
-
-
 def link_frames_per_second(planned: Planned) -> float:
-    """Frames per second that the link carries.
-
-    A UART has ten bits a byte, both ways at once; the directions of USB share the bus. On
-    Ethernet each packet is taken to have its own datagrams, and the slowest place of the link
-    counts, LiteEth's layers.
-    """
-    link = LinkConfig.of(planned.model, score_bits=planned.plan.head.score_bits)
-    there, back = packet_bytes(link.frame_bytes), packet_bytes(link.result_bytes)
-    if planned.address is not None:
-        wire = EthernetLink(address=planned.address, clock_hz=planned.clock_hz)
-        return wire.frames_per_second(max(there, back))
-    if planned.baud is None:
-        return USB_BYTES_PER_SECOND / (there + back)
-    return planned.baud / 10 / max(there, back)
+    """Frames per second that the link carries."""
+    return planned.link_frames_per_second
 
 
 def make_report(
@@ -118,7 +93,7 @@ def render(report: dict[str, Any], *, width: int = 96) -> str:
         console.print(f"{'frames/s':<18}core {core:,.1f}\n")
     else:
         console.print(f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} {_through(report)}")
-        slower = "the link" if link < core else "the core"
+        slower = bound(core=core, link=link)
         console.print(f"{'':<18}{slower} is the slower: {min(core, link):,.1f} frames/s in all\n")
     console.print(_resources(report))
     console.print(_layers(report))

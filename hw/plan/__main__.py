@@ -127,6 +127,8 @@ def summary_lines(result: Planned) -> list[str]:
         f"area, link included: {used}",
         f"block RAMs packed: {percent(plan.predicted.packed)} of their bits" + weights,
         f"{plan.cycles_per_frame} cycles a frame, {plan.frames_per_second:.0f} frames/s (the core)",
+        f"{result.link_frames_per_second:.0f} frames/s of the link, at {result.baud} baud: "
+        f"{result.bound} is the slower",
         f"predicted Fmax {plan.fmax_mhz:.0f} MHz",
         f"limited by: {plan.limited_by}; "
         + (f"{plan.gap:.1%} from the best at most" if plan.gap else "proven to be the best"),

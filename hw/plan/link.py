@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from sw.errors import PlanError
 from sw.model.model import Model
 from sw.protocol import (
+    CRC_BYTES,
+    HEADER_BYTES,
     MAX_FRAME_BYTES,
     MAX_SCORES,
     MAX_SLOTS,
@@ -15,7 +17,7 @@ from sw.protocol import (
     score_bytes,
 )
 
-__all__ = ["TRANSMIT_BYTES", "LinkConfig", "uart_divisor"]
+__all__ = ["TRANSMIT_BYTES", "LinkConfig", "packet_bytes", "uart_divisor"]
 
 #: Most frames are kept in at least two slots; up to this many bytes it costs little to have more,
 #: and the more there are in flight, the less the host's latency counts.
@@ -120,6 +122,10 @@ class LinkConfig:
         least = 2 if self.frame_bytes <= MAX_PAIR_BYTES else 1
         return min(MAX_SLOTS, max(least, SLOT_BYTES // self.frame_bytes))
 
+    def frames_per_second(self, baud: int) -> float:
+        """Frames per second that a UART carries: ten bits a byte, both ways at once."""
+        return baud / 10 / max(packet_bytes(self.frame_bytes), packet_bytes(self.result_bytes))
+
     @property
     def buffer_bytes(self) -> int:
         """Block RAM for frames, in bytes. `TRANSMIT_BYTES` are needed besides."""
@@ -144,6 +150,16 @@ class LinkConfig:
     def buffer_blocks(self) -> int:
         """Block RAMs of 2,048 bytes for frames."""
         return -(-self.buffer_bytes // PAGE_DEPTHS[-1])
+
+
+def packet_bytes(body: int) -> int:
+    """Bytes on the wire of a packet with a body of ``body`` bytes.
+
+    COBS adds one byte for each 254 begun and the delimiter; how many it adds exactly
+    depends on the data, and this is the most.
+    """
+    raw = HEADER_BYTES + body + CRC_BYTES
+    return raw + -(-raw // 254) + 1
 
 
 def uart_divisor(*, clock_hz: float, baud: int) -> int:

@@ -170,12 +170,11 @@ class AcceleratorPool(Calls):
         boards = [_start(one, events) for one in self.accelerators]
         try:
             yield from self._schedule(source, boards, events)
-        except BaseException:
-            for board in boards:
-                board.feed.stop.set()
-            raise
         finally:
             for board in boards:
+                # What is still under way is nobody's any more.
+                if board.held:
+                    board.feed.stop.set()
                 board.feed.end()
             for board in boards:
                 # Each wait of a session has a limit, and so has this.

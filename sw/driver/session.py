@@ -215,9 +215,9 @@ class Session:
             self._heard_at = time.monotonic()
         return packets
 
-    def meet(self, *, tries: int | None = None, until: float | None = None) -> None:
+    def meet(self, *, tries: int | None = None) -> None:
         """Make sure that the accelerator is the one that this session began with."""
-        identity = self._who(self._ask(Command.HELLO, tries=tries, until=until))
+        identity = self._who(self._ask(Command.HELLO, tries=tries))
         if identity != self.identity:
             raise IdentityError(
                 f"the accelerator at '{self.link.name}' was built from the model with SHA-256 "
@@ -238,6 +238,8 @@ class Session:
     def reconnect(self, error: PortLostError) -> None:
         """Open the port that ``error`` tells of again, and begin with a RESET.
 
+        Whoever else has that name meanwhile is asked who it is, and left alone.
+
         Raises
         ------
         LinkError
@@ -254,11 +256,12 @@ class Session:
                 # What was cut off by the loss is not to be joined to what comes now.
                 list(self._decoder.feed(b"\0"))
                 self._spare.clear()
-                self.meet(until=end)
-                self._ask(Command.RESET, until=end)
-            except IdentityError:
-                raise
+                # Each gets its time, however late the port came back.
+                self.meet(tries=1)
+                self._ask(Command.RESET, tries=1)
             except LinkError as failure:
+                if time.monotonic() >= end and isinstance(failure, IdentityError):
+                    raise
                 if time.monotonic() >= end:
                     raise PortLostError(
                         f"{error.message}, and was not back after {self._patience:g} s: "
@@ -270,9 +273,7 @@ class Session:
                 self.counts.reconnects += 1
                 return
 
-    def _ask(
-        self, command: Command, *, tries: int | None = None, until: float | None = None
-    ) -> Packet:
+    def _ask(self, command: Command, *, tries: int | None = None) -> Packet:
         """The answer to a request, asked again when it does not come."""
         self._heard = 0
         if not self._in_use:
@@ -284,8 +285,6 @@ class Session:
             # The first zero ends whatever a noisy line or another program left there.
             self.send(b"\0" + request.encode())
             end = time.monotonic() + self.timeout
-            if until is not None:
-                end = min(end, until)
             while time.monotonic() < end:
                 packets = self._read()
                 for place, packet in enumerate(packets):

@@ -117,13 +117,23 @@ def test_another_board_at_the_port(rng):
     bodies, expected = frames(rng, 40)
     other = Fake(identity(sha256="ab" * 32), scores=lambda who, codes: np.full(who.scores, 9))
     session = Session(
-        Fragile(Fake(identity()), 400), timeout=5, reopen=lambda: MemoryLink(other), reconnect=60
+        Fragile(Fake(identity()), 400), timeout=5, reopen=lambda: MemoryLink(other), reconnect=0.05
     )
     found = []
     with pytest.raises(IdentityError) as caught:
         found.extend(session.run(bodies))
     assert np.array_equal(found, expected[: len(found)]) and found
     assert f"was built from the model with SHA-256 {'ab' * 32} now, and from " in str(caught.value)
+
+
+def test_another_board_has_the_name_for_a_while(rng):
+    bodies, expected = frames(rng, 40)
+    right, other = Fake(identity()), Fake(identity(sha256="ab" * 32))
+    other.counters["frames_in"] = 7
+    reopen = opener([MemoryLink(other), MemoryLink(right)])
+    session = Session(Fragile(right, 400), timeout=5, reopen=reopen, reconnect=60)
+    assert np.array_equal(list(session.run(bodies)), expected)
+    assert other.counters["frames_in"] == 7, "it was not reset"
 
 
 def swap(link: MemoryLink) -> None:
