@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from typing import Any
 
 __all__ = ["mutant"]
@@ -18,5 +19,10 @@ def mutant(block: type, old: str, new: str) -> Any:
     spec = importlib.util.spec_from_loader(f"{module.__name__}_mutant", loader=None)
     assert spec is not None
     copy = importlib.util.module_from_spec(spec)
-    exec(compile(text.replace(old, new), f"<mutant of {module.__name__}>", "exec"), vars(copy))
+    code = compile(text.replace(old, new), f"<mutant of {module.__name__}>", "exec")
+    sys.modules[spec.name] = copy  # where dataclasses look
+    try:
+        exec(code, vars(copy))
+    finally:
+        del sys.modules[spec.name]
     return getattr(copy, block.__name__)
