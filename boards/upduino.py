@@ -3,8 +3,8 @@
 The 12 MHz oscillator reaches pin 20 through the jumper OSC, which must be soldered: the device's
 own oscillator is up to 10 % off, which no UART bears. The FT232H to USB has one channel, whose
 lines it shares with the flash: pin 15 hears the host, 14 speaks, and 16, the flash's select, is
-held high, as the vendor's constraints have it (tinyvision-ai-inc/UPduino-v3.0,
-``RTL/common/upduino.pcf``).
+held high, as public pin files of the board have it (``serial_rxd 15``, ``serial_txd 14``,
+``spi_cs 16``).
 """
 
 from __future__ import annotations
