@@ -81,6 +81,7 @@ def test_through_the_wire(rng, tmp_path):
         seed=int(rng.integers(2**31)),
         modules=soc.rtlil(),
         # cocotb's runner makes every signal public, which hinders Verilator so much that the C++
-        # of LiteEth is 14 MB: the bench needs the ports alone.
-        verilator_options=["--no-public-flat-rw", "--public-depth", "1"],
+        # of LiteEth is 14 MB: the bench needs the ports alone. Then compiling takes longer than
+        # running, hence -O0.
+        verilator_options=["--no-public-flat-rw", "--public-depth", "1", "-CFLAGS", "-O0"],
     )
