@@ -10,7 +10,7 @@ import pytest
 
 import boards
 from hw.plan.plan import make_plan
-from sw import golden
+from sw import detect, golden
 from sw.model import Model, load
 from sw.model.ir import BIPOLAR, Add, Concat, Conv, Dense, Pool
 from sw.train.datasets.idx import FASHION_CLASSES
@@ -106,3 +106,17 @@ def test_papers_have_their_ops() -> None:
         "C": ([0, 2], (-1, 1, 1), 1),
         "D": ([4, 0], (-1, 1, 2), 1),
     }
+
+
+def test_detector_of_plates() -> None:
+    """Paper A's detector finds plates on its own test vectors, and they are the golden model's."""
+    detector = load(EXAMPLES / "plates.npz")
+    frames, scores = detector.vectors.frames, detector.vectors.scores
+    np.testing.assert_array_equal(golden.scores(detector, frames), scores)
+    assert detector.detection is not None
+    assert detector.detection.classes == ("plate",)
+    layers = [op for op in detector.graph.ops if isinstance(op, Conv)]
+    assert [int(abs(op.weights).max()) > 1 for op in layers[:3]] == [True, True, False]
+    assert detect.objects(detector, scores, 0.5).any(axis=(1, 2, 3)).all()
+    assert "--net plate-detector --data plates:seed=1" in detector.provenance
+    assert "| `plates.npz` |" in (EXAMPLES / "README.md").read_text()
