@@ -66,6 +66,7 @@ class SocSimulator:
         self._limits = (ctypes.c_uint64(silence), ctypes.c_uint64(pause))
         self._is_serial = mode == "bits"
         self.host_clock = 1.0
+        self._answer = ctypes.create_string_buffer(0)
         self._library.bench_cycles.restype = ctypes.c_uint64
         self._bench = ctypes.c_void_p(self._library.bench_new())
 
@@ -110,7 +111,9 @@ class SocSimulator:
             Nothing is under way any more: only new bytes will have an effect.
         """
         taken, given = ctypes.c_uint64(), ctypes.c_uint64()
-        answer = ctypes.create_string_buffer(room)
+        if len(self._answer) < room:
+            self._answer = ctypes.create_string_buffer(room)
+        answer = self._answer
         silent = self._exchange(
             self._bench,
             data,
@@ -123,4 +126,4 @@ class SocSimulator:
             *self._limits,
             *((ctypes.c_double(self._bit_cycles / self.host_clock),) if self._is_serial else ()),
         )
-        return taken.value, answer.raw[: given.value], silent
+        return taken.value, ctypes.string_at(answer, given.value), silent
