@@ -25,9 +25,8 @@ def test_the_line_never_rests(tmp_path, latency) -> None:
 
 def test_stored() -> None:
     stored = json.loads(PATH.read_text())
-    assert stored
-    for name in stored:
-        case = CASES[name]
+    assert list(stored) == list(CASES)
+    for name, case in CASES.items():
         for latency in ("0", "0.001"):
             run = stored[name]["latencies"][latency]
             assert run["frame_bytes"] == case.height * case.width * case.channels * case.bits // 8
@@ -37,4 +36,4 @@ def test_stored() -> None:
 
 def test_printed(capsys: pytest.CaptureFixture[str]) -> None:
     link_efficiency.main([])
-    assert "28x28" in capsys.readouterr().out
+    assert "32x32x3" in capsys.readouterr().out
