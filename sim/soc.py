@@ -67,6 +67,7 @@ class SocSimulator:
         pause = round(20 * self._bit_cycles) if self._is_serial else 64
         self._limits = (ctypes.c_uint64(silence), ctypes.c_uint64(pause))
         self.host_clock = 1.0
+        self._answer = ctypes.create_string_buffer(0)
         self._library.bench_cycles.restype = ctypes.c_uint64
         self._bench = ctypes.c_void_p(self._library.bench_new())
 
@@ -111,7 +112,9 @@ class SocSimulator:
             Nothing is under way any more: only new bytes will have an effect.
         """
         taken, given = ctypes.c_uint64(), ctypes.c_uint64()
-        answer = ctypes.create_string_buffer(room)
+        if len(self._answer) < room:
+            self._answer = ctypes.create_string_buffer(room)
+        answer = self._answer
         silent = self._exchange(
             self._bench,
             data,
@@ -124,4 +127,4 @@ class SocSimulator:
             *self._limits,
             *((ctypes.c_double(self._bit_cycles / self.host_clock),) if self._is_serial else ()),
         )
-        return taken.value, answer.raw[: given.value], silent
+        return taken.value, ctypes.string_at(answer, given.value), silent
