@@ -60,7 +60,15 @@ def _entry(accelerator: Accelerator, *, frames: int, injected: int, wrong: int) 
 @contextmanager
 def _server(bench: Bench, link: Path) -> Iterator[subprocess.Popen[str]]:
     """A simulator of its own, bit by bit, at the port ``link``."""
-    command = [sys.executable, "-m", "sim.serve", "--model", str(bench.path), "--link", str(link)]
+    command = [
+        sys.executable,
+        "-m",
+        "sim.serve",
+        "--model",
+        str(bench.path),
+        "--symlink",
+        str(link),
+    ]
     with subprocess.Popen(
         [*command, *bench.arguments, "--until-eof"],
         stdin=subprocess.PIPE,

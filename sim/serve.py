@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--tcp", metavar="PORT", type=int, help="listen on this local TCP port (0: any free one)"
     )
     parser.add_argument(
-        "--link",
+        "--symlink",
         metavar="PATH",
         type=Path,
         help="also make PATH a link to the pseudo-terminal: a name that stays when this is "
@@ -66,14 +66,14 @@ def main(arguments: list[str] | None = None) -> None:
         help="end when standard input does, and so with the program that started this one",
     )
     options = parser.parse_args(arguments)
-    if options.link and options.tcp is not None:
-        parser.error("--link names a pseudo-terminal, and --tcp opens none")
+    if options.symlink and options.tcp is not None:
+        parser.error("--symlink names a pseudo-terminal, and --tcp opens none")
     if options.until_eof:
         threading.Thread(target=_end_at_eof, daemon=True).start()
     made = planned(options, load(options.model)) if options.model else planned_build(options.build)
     mode = options.mode if made.link == "uart" else "bytes"
     soc = SocSimulator(made.plan, made.model, clock_hz=made.clock_hz, baud=made.baud, mode=mode)
-    with _port(options.tcp, options.link) as connections:
+    with _port(options.tcp, options.symlink) as connections:
         for descriptor in connections:
             serve(soc, descriptor)
 
@@ -168,6 +168,8 @@ def serve(soc: SocSimulator, descriptor: int) -> None:
     that an idle accelerator costs no processor time.
     """
     os.set_blocking(descriptor, False)
+    # Read into one place: fresh buffers of this size, cut down to what came, split the heap up.
+    room = bytearray(_BACKLOG)
     incoming, outgoing, busy = b"", b"", False
     while True:
         wants_read = [descriptor] if len(incoming) < _BACKLOG else []
@@ -178,12 +180,12 @@ def serve(soc: SocSimulator, descriptor: int) -> None:
         )
         if readable:
             try:
-                data = os.read(descriptor, _BACKLOG)
+                count = os.readv(descriptor, [room])
             except (ConnectionError, OSError):
                 return
-            if not data:
+            if not count:
                 return
-            incoming += data
+            incoming += room[:count]
         if writable:
             try:
                 outgoing = outgoing[os.write(descriptor, outgoing) :]
