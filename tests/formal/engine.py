@@ -16,7 +16,6 @@ pass wants to map a gate, so it is given one, set aside while our script runs.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,9 +87,6 @@ read_rtlil gate.il
 abc -script +backup;read_aiger,{file}.aig;fold;strash;{command};restore
 """
 
-_PROVED = re.compile(r"Property proved")
-_REACHED = re.compile(r"was asserted in frame (\d+)")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -153,26 +149,36 @@ def examine(
     (folder / "design.il").write_text(text)
     (folder / "gate.il").write_text(_GATE)
     (folder / "cover.il").write_text(_COVER_MAP)
-    bounded = "bmc3,-F,{}"  # of which the pass makes blanks
+    # Commas are what the pass makes blanks of.
+    bounded = "bmc3,-L,{}.txt,-F,{}"
     script = _PREPARE.format(name="design")
+    command = "pdr,-L,design.txt" if depth is None else bounded.format("design", depth)
+    asked = _ASK.format(file="design", command=command)
     if cover:
         script += _COVER.format(name="design")
-    command = "pdr" if depth is None else bounded.format(depth)
-    script += _ASK.format(file="design", command=command)
-    if cover:
-        script += _ASK.format(file="design_cover", command=bounded.format(cover_depth))
-    (folder / "examine.ys").write_text(script)
-    log = folder / "yosys.log"
-    find_yosys().run(["-s", "examine.ys"], cwd=folder, log=log)
-    # What the script's parts said, apart.
-    parts = log.read_text().split("+ backup")[1:]
-    assert len(parts) == 1 + cover, parts
-    failed = _REACHED.search(parts[0])
-    proved = bool(_PROVED.search(parts[0])) if depth is None else "No output asserted" in parts[0]
-    assert proved != bool(failed), parts[0]
-    reached = _REACHED.search(parts[1]) if cover else None
+        reach = bounded.format("design_cover", cover_depth)
+        asked += _ASK.format(file="design_cover", command=reach)
+    (folder / "examine.ys").write_text(script + asked)
+    find_yosys().run(["-s", "examine.ys"], cwd=folder, log=folder / "yosys.log")
+    proved, frame = _answer(folder / "design.txt", depth)
     return Verdict(
         proved=proved,
-        frame=int(failed[1]) if failed else None,
-        cover=int(reached[1]) if reached else None,
+        frame=frame,
+        cover=_answer(folder / "design_cover.txt", cover_depth)[1] if cover else None,
     )
+
+
+def _answer(path: Path, depth: int | None) -> tuple[bool, int | None]:
+    """Whether the assertions hold, and else the frame in which one does not.
+
+    From ABC's file of results and not from what it prints: of that YoWASP's build shows nothing.
+    """
+    status, number, engine, *rest = path.read_text().splitlines()[0].split()
+    if status == "snl_UNSAT":
+        return True, None
+    if status == "snl_UNK":
+        # Of bounded frames it names the last that it has been through.
+        assert depth is not None and int(number) == depth - 1, path.read_text()
+        return True, None
+    assert status == "snl_SAT", path.read_text()
+    return False, int(rest[-1]) if engine == "pdr" else int(number) + 1
