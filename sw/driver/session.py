@@ -54,7 +54,8 @@ class HostCounters:
     results : int
         Results that counted: one a frame.
     repeats : int
-        Results for no frame in flight: of frames that were sent again although they had arrived.
+        Results for no frame in flight: of frames that were sent again although they had arrived,
+        or that a RESET gave up.
     bad_packets : int
         Runs of bytes received that were no packets.
     reconnects : int
@@ -167,7 +168,7 @@ class Session:
                 "Finish or close that one first",
             )
         self._in_use = True
-        self._spare.clear()
+        self._forget()
         try:
             if self._dirty or self.idle:
                 try:
@@ -205,6 +206,11 @@ class Session:
         """Whole packets that have come, after a short wait at most."""
         spare, self._spare = self._spare, []
         return spare or self._read()
+
+    def _forget(self) -> None:
+        """Drop what came while something was asked: it belongs to nobody."""
+        self.counts.repeats += sum(one.command == Command.RESULT for one in self._spare)
+        self._spare.clear()
 
     def _read(self) -> list[Packet]:
         data = self.link.read()
@@ -255,7 +261,7 @@ class Session:
                 self.link = self._reopen()
                 # What was cut off by the loss is not to be joined to what comes now.
                 list(self._decoder.feed(b"\0"))
-                self._spare.clear()
+                self._forget()
                 # Each gets its time, however late the port came back.
                 self.meet(tries=1)
                 self._ask(Command.RESET, tries=1)
@@ -277,7 +283,7 @@ class Session:
         """The answer to a request, asked again when it does not come."""
         self._heard = 0
         if not self._in_use:
-            self._spare.clear()
+            self._forget()
         foreign = 0
         tries = tries or self.tries
         for _ in range(tries):
@@ -290,8 +296,8 @@ class Session:
                 for place, packet in enumerate(packets):
                     self._check_version(packet)
                     if packet.command == command | 8 and packet.number == request.number:
-                        # What came before the answer to a RESET belongs to nobody.
-                        self._spare = [] if command == Command.RESET else self._spare
+                        if command == Command.RESET:
+                            self._forget()
                         self._spare += packets[place + 1 :]
                         return packet
                     foreign += packet == request

@@ -38,13 +38,18 @@ from .build_case import Command, StandIns, dense_model, names
             "for a --clock in that range.",
         ),
         (
+            ["--board", "icebreaker", "--link", "usb"],
+            "error: The iCEBreaker has no USB lines at its FPGA; boards that have: ulx3s, "
+            "orangecrab, icepi_zero. Take --link uart.",
+        ),
+        (
             ["--clock", "0"],
             "error: A clock of 0 MHz is out of the PLL's reach: it makes 3.125 to 400 MHz. Ask "
             "for a --clock in that range.",
         ),
     ],
 )
-def test_unknown_board_size_or_clock(
+def test_unknown_board_size_clock_or_link(
     model: Path, tmp_path: Path, command: Command, arguments: list[str], line: str
 ) -> None:
     status, printed, error = command(model, *arguments, "--out", tmp_path / "out")
