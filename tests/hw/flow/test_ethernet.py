@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 
 import pytest
 from amaranth.build import Attrs, Clock, Pins, Resource
@@ -13,7 +12,6 @@ from amaranth_boards.resources import LEDResources
 import boards
 from boards.ethernet import PHYS
 from hw.ethernet import EthernetSoC
-from hw.flow import ecp5
 from hw.flow.ethernet import elaborate, phy_of
 from hw.link.liteeth import Address
 from hw.link.rgmii import TAP_PS
@@ -76,25 +74,3 @@ def test_a_board_without_ethernet():
         "The ULX3S 85F has no Ethernet that a build can use: the boards that have are "
         "colorlight_i5, colorlight_i9, ecpix5. Leave --link out, or take one of these."
     )
-
-
-def test_another_clock_that_is_missed(tmp_path):
-    names = ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D")
-    report = {
-        "utilization": {name: {"used": 1} for name in names},
-        "fmax": {
-            "sync": {"achieved": 90.0, "constraint": 75.0},
-            "wire": {"achieved": 120.5, "constraint": 125.0},
-        },
-    }
-    path = tmp_path / "routed.json"
-    path.write_text(json.dumps(report))
-    with pytest.raises(PlanError) as caught:
-        ecp5.read_routed(path, 75.0)
-    assert str(caught.value) == (
-        "The clock 'wire' must reach 125 MHz, whatever --clock is, and the routed design reaches "
-        "120.50 MHz. Try another placement with --seed, or fill less of the device with --share."
-    )
-    report["fmax"]["wire"]["achieved"] = 125.0
-    path.write_text(json.dumps(report))
-    assert ecp5.read_routed(path, 75.0).fmax_mhz == 90.0

@@ -94,7 +94,7 @@ def test_rtlil(model: Path, tmp_path: Path, command: Command) -> None:
     assert names(out) == {*COMMON, *REPORTS, "core.il"}
     made, loaded = manifest.load(out), load(model)
     axi = axi_of(out, loaded)
-    assert (made.board, made.size, made.baud, made.tools) == ("generic", "", 0, {})
+    assert (made.board, made.size, made.baud, made.tools) == ("generic", "", None, {})
     assert made.options["target"] == "rtlil" and made.clock_hz % 1_000_000 == 0
     assert set(made.files) == {*COMMON - {"manifest.json"}, "core.il"}
     text = (out / "core.il").read_text()
