@@ -75,7 +75,7 @@ def soak(frames: int) -> dict[str, Any]:
             host, chip = accelerator.host_counters, accelerator.counters()
     used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     settled = readings[int(SETTLED * len(readings)) :]
-    seconds = readings[-1]["seconds"]
+    seconds = max(readings[-1]["seconds"], 0.1)  # as it is rounded
     return {
         "frames": frames,
         "seconds": seconds,
