@@ -12,13 +12,10 @@ from amaranth.hdl import Elaboratable
 from sw.errors import PlanError
 
 __all__ = [
-    "CLOCK_TOLERANCE",
     "Board",
     "ClockPlan",
     "DeviceBudget",
     "Lamp",
-    "refuse_clock",
-    "within",
 ]
 
 #: A resource of the platform, its number, and of a lamp of several colours the one that is meant.
@@ -29,9 +26,6 @@ BAUD_TOLERANCE = 0.02
 
 #: Part of the clock that a design may reach that is given up for a faster link.
 LINK_SHARE = 0.8
-
-#: How far a clock may be from the one asked for, as a part of it.
-CLOCK_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,24 +140,25 @@ class Board:
     idle: tuple[tuple[str, int], ...] = ()
     usb_clocks: Callable[[Any], Elaboratable] | None = None
 
-    def fastest_clock_mhz(self, limit_mhz: float) -> float:
-        """The clock up to a limit with which the link is fastest; of several the fastest.
+    def fastest_clock_mhz(self, limit_mhz: float, *, uart: bool = True) -> float:
+        """The clock up to a limit with which the UART is fastest; of several the fastest.
 
         Clocks of whole MHz count, as near as the board makes them, from `LINK_SHARE` of the
         limit on: with few cycles a bit, a slightly slower one may have a much faster link.
+        Where the link is no ``uart``, the fastest of all.
         """
         best = (0, 0)
         for mhz in range(int(limit_mhz), 0, -1):
-            if best[0] and mhz < LINK_SHARE * limit_mhz:
+            if best[1] and (not uart or mhz < LINK_SHARE * limit_mhz):
                 break
             try:
                 clock_hz = self.clock_plan(mhz).hz
-                baud = self.baud(clock_hz)
+                baud = self.baud(clock_hz) if uart else 0
             except PlanError:
                 continue  # between two settings of the PLL or of the UART, or out of reach
             if clock_hz <= limit_mhz * 1e6:
                 best = max(best, (baud, clock_hz))
-        if best[0]:
+        if best[1]:
             return best[1] / 1e6
         raise PlanError(
             f"The {self.title} makes no clock of {limit_mhz:g} MHz or less",
@@ -192,17 +187,3 @@ class Board:
             f"{BAUD_TOLERANCE:.0%}",
             f"Ask for a multiple of 3 MHz, for instance --clock {self.default_clock_mhz:g}",
         )
-
-
-def refuse_clock(input_mhz: float, output_mhz: float, nearest_mhz: float) -> PlanError:
-    """The refusal of a clock that a board's PLL makes only more than 1 % off."""
-    return PlanError(
-        f"A clock of {output_mhz:g} MHz is more than {CLOCK_TOLERANCE:.0%} from any that "
-        f"the PLL makes of the board's {input_mhz:g} MHz",
-        f"Ask for the nearest one, --clock {nearest_mhz:g}",
-    )
-
-
-def within(value: float, limits: tuple[float, float]) -> bool:
-    """Whether a value is from the first to the second of ``limits``."""
-    return limits[0] <= value <= limits[1]

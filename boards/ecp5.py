@@ -21,8 +21,8 @@ from amaranth.hdl import (
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
-from boards.board import CLOCK_TOLERANCE, DeviceBudget, refuse_clock
-from sw.errors import PlanError
+from boards.board import DeviceBudget
+from boards.pll import nearest
 
 __all__ = ["BUDGETS", "Ecp5Clock", "PllPlan", "pll", "solve_pll"]
 
@@ -113,25 +113,13 @@ def solve_pll(input_mhz: float, output_mhz: float) -> PllPlan:
     PlanError
         The clock is out of range, or more than 1 % from any that the PLL makes.
     """
-    low, high = OUTPUT_RANGE
-    if not low <= output_mhz <= high:  # false for NaN too
-        raise PlanError(
-            f"A clock of {output_mhz:g} MHz is out of the PLL's reach: "
-            f"it makes {low:g} to {high:g} MHz",
-            "Ask for a --clock in that range",
-        )
-    best = min(
-        _candidates(input_mhz, output_mhz),
-        key=lambda p: (
-            round(abs(p.output_mhz - output_mhz), 6),
-            p.reference_divider,
-            abs(p.vco_mhz - sum(VCO_RANGE) / 2),
-            p.loop_divider,
-        ),
+    return nearest(
+        lambda: _candidates(input_mhz, output_mhz),
+        input_mhz=input_mhz,
+        output_mhz=output_mhz,
+        reach=OUTPUT_RANGE,
+        order=lambda p: (abs(p.vco_mhz - sum(VCO_RANGE) / 2), p.loop_divider),
     )
-    if abs(best.output_mhz - output_mhz) > CLOCK_TOLERANCE * output_mhz:
-        raise refuse_clock(input_mhz, output_mhz, best.output_mhz)
-    return best
 
 
 def _candidates(input_mhz: float, output_mhz: float) -> list[PllPlan]:

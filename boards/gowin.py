@@ -21,8 +21,8 @@ from amaranth.hdl import (
 from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
-from boards.board import CLOCK_TOLERANCE, DeviceBudget, refuse_clock, within
-from sw.errors import PlanError
+from boards.board import DeviceBudget
+from boards.pll import nearest, within
 
 __all__ = ["BUDGETS", "LIMITS", "GowinClock", "Limits", "PllPlan", "solve_pll"]
 
@@ -124,24 +124,13 @@ def solve_pll(limits: Limits, input_mhz: float, output_mhz: float) -> PllPlan:
     PlanError
         The clock is out of range, or more than 1 % from any that the PLL makes.
     """
-    low, high = limits.output
-    if not low <= output_mhz <= high:  # false for NaN too
-        raise PlanError(
-            f"A clock of {output_mhz:g} MHz is out of the PLL's reach: "
-            f"it makes {low:g} to {high:g} MHz",
-            "Ask for a --clock in that range",
-        )
-    best = min(
-        _plans(limits, input_mhz),
-        key=lambda p: (
-            round(abs(p.output_mhz - output_mhz), 6),
-            p.reference_divider,
-            abs(p.vco_mhz - sum(limits.vco) / 2),
-        ),
+    return nearest(
+        lambda: _plans(limits, input_mhz),
+        input_mhz=input_mhz,
+        output_mhz=output_mhz,
+        reach=limits.output,
+        order=lambda p: (abs(p.vco_mhz - sum(limits.vco) / 2),),
     )
-    if abs(best.output_mhz - output_mhz) > CLOCK_TOLERANCE * output_mhz:
-        raise refuse_clock(input_mhz, output_mhz, best.output_mhz)
-    return best
 
 
 @cache

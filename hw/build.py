@@ -154,7 +154,7 @@ def _implement(
             if options.clock is not None:
                 raise
             # Another clock is another placement, which may be a little slower.
-            slower = plan.board.fastest_clock_mhz(0.96 * error.fmax_mhz)
+            slower = plan.board.fastest_clock_mhz(0.96 * error.fmax_mhz, uart=plan.link == "uart")
             cli.console.print(
                 f"note: {clock_mhz:g} MHz is not met, {error.fmax_mhz:g} MHz is reached: "
                 f"building again for {slower:g} MHz",

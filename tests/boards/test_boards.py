@@ -265,3 +265,10 @@ def test_clock_too_slow_for_the_uart() -> None:
         "(3000000, 2000000, 1500000, 1000000, 750000, 500000, 115200 baud) within 2%. "
         "Ask for a multiple of 3 MHz, for instance --clock 75."
     )
+
+
+def test_a_clock_gives_way_to_the_uart_alone() -> None:
+    board = boards.find("ecpix5", "85F")
+    assert board.fastest_clock_mhz(115.4) == 110
+    assert board.baud(110_000_000) == 12_000_000 > board.baud(115_000_000)
+    assert board.fastest_clock_mhz(115.4, uart=False) == pytest.approx(115, rel=0.01)
