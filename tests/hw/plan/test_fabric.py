@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 OTHERS = ("icebreaker", "upduino", "ice40_hx8k", "tang_nano_9k", "tang_nano_20k")
 
 
-def plan(example: str, board: str, **options: float) -> Plan:
+def plan(example: str, board: str, **options: Any) -> Plan:
     found = boards.find(board)
     return make_plan(
         load(EXAMPLES / f"{example}.npz"),
@@ -27,7 +28,7 @@ def plan(example: str, board: str, **options: float) -> Plan:
         size=found.size,
         budget=found.budget,
         clock=found.fastest_clock_mhz,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
