@@ -20,8 +20,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import In, Out, connect
 
-from hw.link.frames import Cutter, FrameReceiver, PacketBuffer
+from hw.link.frames import Cutter, FrameReceiver, Octet, PacketBuffer
 from hw.link.liteeth import CORE, CROSSING, Address, core_rtlil
+from hw.link.register import StreamRelay
 
 __all__ = ["AREA", "DATAGRAM", "LAYERS_HZ", "WIRE_HZ", "EthernetLink"]
 
@@ -114,6 +115,12 @@ class EthernetLink(wiring.Component):
         wire = DomainRenamer("wire")
         m.submodules.receiver = receiver = wire(FrameReceiver())
         m.submodules.sender = sender = wire(PacketBuffer(gap=GAP))
+        # A byte every 2 cycles of the wire's clock, which is more than LiteEth's layers take or
+        # give. Without them a buffer's state went through LiteEth and back in one cycle.
+        m.submodules.arriving = arriving = wire(StreamRelay(Octet))
+        m.submodules.leaving = leaving = wire(StreamRelay(Octet))
+        connect(m, receiver.o_stream, arriving.i_stream)
+        connect(m, leaving.o_stream, sender.i_stream)
         m.submodules.cutter = cutter = DomainRenamer(layers)(Cutter(most=DATAGRAM))
         m.submodules.gather = gather = DomainRenamer(layers)(PacketBuffer())
         m.submodules.received = received = AsyncFIFO(
@@ -122,7 +129,7 @@ class EthernetLink(wiring.Component):
         m.submodules.sent = sent = AsyncFIFO(
             width=8, depth=CROSSING, w_domain="sync", r_domain=layers
         )
-        frames, datagrams = receiver.o_stream, gather.o_stream
+        frames, datagrams = arriving.o_stream, gather.o_stream
         length = Signal(16)
         peer, sender_of, moves = Signal(_PEER), Signal(_PEER), Signal()
         m.submodules.core = Instance(
@@ -133,10 +140,10 @@ class EthernetLink(wiring.Component):
             i_gmii_rx_data=frames.payload.data,
             i_gmii_rx_last=frames.payload.last,
             o_gmii_rx_ready=frames.ready,
-            o_gmii_tx_valid=sender.i_stream.valid,
-            o_gmii_tx_data=sender.i_stream.payload.data,
-            o_gmii_tx_last=sender.i_stream.payload.last,
-            i_gmii_tx_ready=sender.i_stream.ready,
+            o_gmii_tx_valid=leaving.i_stream.valid,
+            o_gmii_tx_data=leaving.i_stream.payload.data,
+            o_gmii_tx_last=leaving.i_stream.payload.last,
+            i_gmii_tx_ready=leaving.i_stream.ready,
             o_rx_valid=received.w_en,
             o_rx_data=received.w_data,
             o_rx_ip=sender_of.ip,

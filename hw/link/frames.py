@@ -23,6 +23,9 @@ Octet = data.StructLayout({"data": 8, "last": 1})
 #: Depth of a block RAM of nine bits.
 PAGE = 2048
 
+#: Places that stay empty: a buffer knows a cycle late how many are taken, and rounds.
+MARGIN = 4
+
 #: The byte before a frame's first.
 SFD = 0xD5
 
@@ -74,9 +77,8 @@ class FrameReceiver(wiring.Component):
 
         valid, byte, error = Signal(), Signal(8), Signal()
         m.d.sync += [valid.eq(self.dv), byte.eq(self.data), error.eq(self.er)]
-        full = Signal()
+        full = _full(m, write, read, depth)
         m.d.comb += [
-            full.eq((write ^ read) == depth),
             ram.write_addr.eq(write),
             ram.write_data.eq(Cat(byte, ~self.dv)),
             ram.write_en.eq(valid & ~full),
@@ -131,7 +133,7 @@ class PacketBuffer(wiring.Component):
     Members
     -------
     i_stream : In(stream.Signature(Octet))
-        Packets of at most 2,048 bytes.
+        Packets of at most 2,044 bytes, ``PAGE - MARGIN``; a longer one never leaves.
     o_stream : Out(stream.Signature(Octet))
         The same. A cycle at least lies between two of them.
     length : Out(range(2049))
@@ -154,10 +156,9 @@ class PacketBuffer(wiring.Component):
         m.submodules.lengths = lengths = SyncFIFO(width=len(self.length), depth=PACKETS)
         write, read = Signal(range(2 * PAGE)), Signal(range(2 * PAGE))
         length = Signal.like(self.length)  # so far
-        full = Signal()
+        full = _full(m, write, read, PAGE)
         i_stream, o_stream = self.i_stream, self.o_stream
         m.d.comb += [
-            full.eq((write ^ read) == PAGE),
             i_stream.ready.eq(~full & lengths.w_rdy),
             ram.write_addr.eq(write),
             ram.write_data.eq(i_stream.payload),
@@ -198,6 +199,20 @@ class PacketBuffer(wiring.Component):
                 with m.If(rest == 0):
                     m.next = "IDLE"
         return m
+
+
+def _full(m: Module, write: Signal, read: Signal, depth: int) -> Signal:
+    """Whether no more than `MARGIN` places of ``depth`` are left; a register, so a cycle late.
+
+    1. The register tells of the places taken before this cycle's write, so one more byte may
+       be written than there should be: one place of `MARGIN` would do.
+    2. With four, "no more are left" is ``taken // 4 == depth // 4 - 1``, a row of ones, and needs
+       no comparison.
+    """
+    taken, full = Signal(range(depth)), Signal()
+    m.d.comb += taken.eq(write - read)
+    m.d.sync += full.eq(taken[2:].all())
+    return full
 
 
 class Cutter(wiring.Component):

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from amaranth.sim import Simulator
 
-from hw.link.frames import PACKETS, PAGE, Cutter, FrameReceiver, PacketBuffer
+from hw.link.frames import MARGIN, PACKETS, PAGE, Cutter, FrameReceiver, PacketBuffer
 
 from .bench import simulate
 
@@ -96,7 +96,7 @@ def test_packets_are_let_out_whole(rng, o_stall):
     gap = 12
     block = PacketBuffer(gap=gap)
     packets = [rng.bytes(int(rng.integers(1, 150))) for _ in range(3 * PACKETS)]
-    packets.insert(5, rng.bytes(PAGE))
+    packets.insert(5, rng.bytes(PAGE - MARGIN))
     got: list[bytes] = []
 
     async def send(ctx):
