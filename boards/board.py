@@ -10,6 +10,7 @@ from amaranth.build import Platform
 from amaranth.hdl import Elaboratable
 
 from sw.errors import PlanError
+from sw.protocol import UART_BIT_CYCLES, UART_ERROR
 
 __all__ = [
     "Board",
@@ -20,9 +21,6 @@ __all__ = [
 
 #: A resource of the platform, its number, and of a lamp of several colours the one that is meant.
 Lamp = tuple[str, int] | tuple[str, int, str]
-
-#: A UART tolerates about 4 % between its two ends; leave half of it to the other end.
-BAUD_TOLERANCE = 0.02
 
 #: Part of the clock that a design may reach that is given up for a faster link.
 LINK_SHARE = 0.8
@@ -178,12 +176,13 @@ class Board:
         """
         for baud in self.bauds:
             divisor = round(clock_hz / baud)
-            # A receiver needs a few cycles to find the middle of a bit.
-            if divisor >= 4 and abs(clock_hz / divisor - baud) <= BAUD_TOLERANCE * baud:
+            if divisor < UART_BIT_CYCLES:
+                continue
+            if abs(clock_hz / divisor - baud) <= UART_ERROR * baud:
                 return baud
         raise PlanError(
             f"A clock of {clock_hz / 1e6:g} MHz divides to none of the rates of the "
             f"{self.title}'s UART ({', '.join(map(str, self.bauds))} baud) within "
-            f"{BAUD_TOLERANCE:.0%}",
+            f"{UART_ERROR:.0%}",
             f"Ask for a multiple of 3 MHz, for instance --clock {self.default_clock_mhz:g}",
         )

@@ -35,6 +35,8 @@ __all__ = [
     "MAX_FRAME_BYTES",
     "MAX_SCORES",
     "MAX_SLOTS",
+    "UART_BIT_CYCLES",
+    "UART_ERROR",
     "VERSION",
     "Command",
     "Counters",
@@ -57,6 +59,11 @@ VERSION = 1
 #: Bytes before the body: type and number. Bytes after it: the CRC.
 HEADER_BYTES = 3
 CRC_BYTES = 4
+
+#: Of a link by UART: least clock cycles that a bit lasts in the gateware, and highest error of
+#: its rate. The receiver bears 2.5 % between the two ends.
+UART_BIT_CYCLES = 3
+UART_ERROR = 0.02
 
 #: What the fields of `Identity` can hold, and what an accelerator keeps at most.
 MAX_FRAME_BYTES = 2**24

@@ -12,6 +12,8 @@ from sw.protocol import (
     MAX_FRAME_BYTES,
     MAX_SCORES,
     MAX_SLOTS,
+    UART_BIT_CYCLES,
+    UART_ERROR,
     field_bits,
     packed_bytes,
     score_bytes,
@@ -32,13 +34,6 @@ TRANSMIT_BYTES = 512
 
 #: Depths in bytes at which a block RAM, or 2, 4 or 8 of them side by side, are full.
 PAGE_DEPTHS = (16_384, 8_192, 4_096, 2_048)
-
-#: Highest error of the UART's bit clock. With a far end that is as far off on the other
-#: side, the stop bit is still sampled 0.1 bits from its edge.
-MAX_BAUD_ERROR = 0.02
-
-#: Shortest bit, in clock cycles: the receiver looks at three samples in its middle.
-MIN_DIVISOR = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,17 +167,17 @@ def uart_divisor(*, clock_hz: float, baud: int) -> int:
     """
     divisor = max(1, round(clock_hz / baud))
     remedy = f"Choose a lower baud, or a clock that is a multiple of {baud / 1e6:g} MHz"
-    if divisor < MIN_DIVISOR:
+    if divisor < UART_BIT_CYCLES:
         raise PlanError(
             f"{baud} baud from a clock of {clock_hz / 1e6:g} MHz leaves "
-            f"{clock_hz / baud:.2f} cycles a bit; allowed are {MIN_DIVISOR} or more",
+            f"{clock_hz / baud:.2f} cycles a bit; allowed are {UART_BIT_CYCLES} or more",
             remedy,
         )
     error = clock_hz / divisor / baud - 1
-    if abs(error) > MAX_BAUD_ERROR:
+    if abs(error) > UART_ERROR:
         raise PlanError(
             f"{baud} baud from a clock of {clock_hz / 1e6:g} MHz is {error:+.1%} off; "
-            f"allowed is {MAX_BAUD_ERROR:.0%}",
+            f"allowed is {UART_ERROR:.0%}",
             remedy,
         )
     return divisor

@@ -12,13 +12,13 @@ from amaranth.lib.wiring import In, Out
 
 import boards
 from boards import ecp5, gowin, ice40
-from boards.board import BAUD_TOLERANCE
 from boards.ecp5 import OUTPUT_RANGE, PFD_RANGE, VCO_RANGE, solve_pll
 from boards.ecp5_usb import USB_TOLERANCE, Ecp5UsbClocks
 from hw.flow.top import elaborate
 from hw.plan.fabric import FABRICS
 from hw.plan.link import uart_divisor
 from sw.errors import PlanError, UserError
+from sw.protocol import UART_BIT_CYCLES, UART_ERROR
 
 BUDGETS = {"ecp5": ecp5.BUDGETS, "ice40": ice40.BUDGETS, "gowin": gowin.BUDGETS}
 #: The PLL of each family.
@@ -154,7 +154,7 @@ def test_default_clock_is_made_and_gives_a_fast_baud(board: boards.Board) -> Non
     clock = board.clock_plan(board.default_clock_mhz)
     assert clock.hz == round(board.default_clock_mhz * 1e6)
     # A quarter of the clock, or the best there is.
-    assert board.baud(clock.hz) == max(b for b in board.bauds if b * 4 <= clock.hz)
+    assert board.baud(clock.hz) == max(b for b in board.bauds if b * UART_BIT_CYCLES <= clock.hz)
 
 
 @pytest.mark.parametrize("board", EVERY, ids=ids)
@@ -175,8 +175,8 @@ def test_bauds_are_within_two_percent(board: boards.Board) -> None:
     assert len(made) > 40
     for hz in made:
         divisor = round(hz / (baud := board.baud(hz)))
-        assert divisor >= 4
-        assert abs(hz / divisor / baud - 1) <= BAUD_TOLERANCE
+        assert divisor >= UART_BIT_CYCLES
+        assert abs(hz / divisor / baud - 1) <= UART_ERROR
         assert uart_divisor(clock_hz=hz, baud=baud) == divisor
 
 
