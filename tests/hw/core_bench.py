@@ -96,16 +96,14 @@ def simulate(
     Each port is willing in a cycle with its rate's probability; an offered beat stays.
     """
     plan, frames = core.plan, len(inputs)
-    codes = graph.input.type.range.encode(inputs).reshape(frames, -1)
-    beats = pack(codes, plan.i_lanes, plan.i_bits)
+    beats = pack(graph.input.type.range.encode(inputs), plan.i_lanes, plan.i_bits)
     per_frame, scores_per_frame = len(beats) // frames, plan.head.output_beats
-    slowness = 1 / min(i_rate, o_rate)
-    limit = int((frames + 6) * plan.cycles_per_frame * slowness * 4) + 4000
+    limit = int((frames + 6) * plan.cycles_per_frame / min(i_rate, o_rate) * 4) + 4000
     seen = _Seen(core.taps, frames)
 
     async def bench(ctx: SimulatorContext) -> None:
         i_stream, o_stream = core.i_stream, core.o_stream
-        ports = [getattr(core, tap.port) for tap in core.taps]
+        ports = (getattr(core, tap.port) for tap in core.taps)
         watched = [s for port in ports for s in (port.valid, port.ready, port.payload)]
         marked = [] if plan.objectness is None else [o_stream.payload.object]
         offered = False
