@@ -29,7 +29,7 @@ from benchmarks.chip_parts import BLOCK_CLOCK, SEEDS
 from benchmarks.size import FAMILY, design_of, placements
 from benchmarks.size_cases import CASES, Case
 from benchmarks.used import apart
-from hw.flow.run import synthesise
+from hw.flow.synthesis import synthesise
 from sw import cli
 from sw.errors import UserError
 

@@ -8,8 +8,7 @@ generator, and every score compared with the golden model's.
 
 from __future__ import annotations
 
-import argparse
-import json
+import functools
 import math
 import time
 from collections.abc import Iterable
@@ -18,16 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.command import run_command
 from benchmarks.fault_cases import CASES, Bench, Case, Line
-from benchmarks.stored import named, put, stored
 from sim.faults import FaultyBoard, Passed, Wire
 from sw import cli, golden
-from sw.driver import Accelerator
+from sw.driver import Accelerator, HostCounters
 from sw.errors import ToolError
-from sw.protocol import Command
+from sw.protocol import Command, Counters
 
 __all__ = ["PATH", "SEED", "main", "measure", "recovery", "run_line"]
 
@@ -147,42 +144,12 @@ def run_line(bench: Bench, line: Line, *, frames: int, seed: int) -> dict[str, A
                 raise ToolError("the chip does not come to rest", "This is a bug; report it")
             host, chip = accelerator.host_counters, accelerator.counters()
             board.settle(REST)
-        taps = board.taps
-        frames_sent, results = taps["sent"].of(Command.FRAME), taps["emitted"].of(Command.RESULT)
-        events = wire.events
-        if line.is_byte_wise:
-            ways = [
-                recovery(frames_sent, _numbers(results), events["to"]),
-                recovery(results, _numbers(taps["received"].of(Command.RESULT)), events["back"]),
-            ]
-        else:
-            # Within a byte only the two ends are seen. A frame answered twice arrived once.
-            arrived = _first(_numbers(taps["received"].of(Command.RESULT)))
-            ways = [recovery(frames_sent, arrived, events["to"])]
-        received = taps["received"].passed
-        arrived_whole = taps["delivered"].since(Command.RESET)
-        good = sum(one.packet is not None for one in arrived_whole if _is(one, Command.FRAME))
-        bad = sum(one.packet is None for one in arrived_whole)
-        sent_back = taps["emitted"].since(Command.WAS_RESET, Command.RESET)
-    agree = {
-        "sent": host.frames_sent == len(frames_sent),
-        "results": host.results + host.repeats
-        == len([one for one in received if _is(one, Command.RESULT)]),
-        "host_bad": host.bad_packets == sum(one.packet is None for one in received),
-    }
-    answered = sum(_is(one, Command.RESULT) for one in sent_back)
-    if line.is_byte_wise:
-        agree["frames_in"] = chip.frames_in <= good <= chip.frames_in + chip.overruns
-        agree["frames_out"] = chip.frames_out == answered
-        agree["chip_bad"] = chip.bad_packets == bad
-    else:
-        # The taps see what the far ends of the UARTs do, and not what became of it on the line.
-        agree["frames_in"] = chip.frames_in <= good
-        agree["frames_out"] = chip.frames_out >= answered
+        ways = _ways(board, line)
+        agree = _agreement(board, line, host, chip)
     return {
         "frames": frames,
         # A wrong clock is wrong for each frame.
-        "injected": frames if line.host_clock != 1.0 else sum(map(len, events.values())),
+        "injected": frames if line.host_clock != 1.0 else sum(map(len, wire.events.values())),
         "lost_to": ways[0].lost,
         "lost_back": ways[1].lost if len(ways) > 1 else None,
         "resent": host.resent,
@@ -195,6 +162,45 @@ def run_line(bench: Bench, line: Line, *, frames: int, seed: int) -> dict[str, A
         "chip": vars(chip),
         "seconds": round(seconds, 2),
     }
+
+
+def _ways(board: FaultyBoard, line: Line) -> list[Recovery]:
+    """What the faults cost on the way to the chip and, where it is seen, on the way back."""
+    taps, events = board.taps, board.wire.events
+    sent, results = taps["sent"].of(Command.FRAME), taps["emitted"].of(Command.RESULT)
+    received = _numbers(taps["received"].of(Command.RESULT))
+    if not line.is_byte_wise:
+        # Within a byte only the two ends are seen. A frame answered twice arrived once.
+        return [recovery(sent, _first(received), events["to"])]
+    to = recovery(sent, _numbers(results), events["to"])
+    return [to, recovery(results, received, events["back"])]
+
+
+def _agreement(
+    board: FaultyBoard, line: Line, host: HostCounters, chip: Counters
+) -> dict[str, bool]:
+    """Which counters of host and chip are what the taps have seen."""
+    taps = board.taps
+    received = taps["received"].passed
+    arrived = taps["delivered"].since(Command.RESET)
+    good = sum(one.packet is not None for one in arrived if _is(one, Command.FRAME))
+    sent_back = taps["emitted"].since(Command.WAS_RESET, Command.RESET)
+    answered = sum(_is(one, Command.RESULT) for one in sent_back)
+    agree = {
+        "sent": host.frames_sent == len(taps["sent"].of(Command.FRAME)),
+        "results": host.results + host.repeats
+        == len([one for one in received if _is(one, Command.RESULT)]),
+        "host_bad": host.bad_packets == sum(one.packet is None for one in received),
+    }
+    if line.is_byte_wise:
+        agree["frames_in"] = chip.frames_in <= good <= chip.frames_in + chip.overruns
+        agree["frames_out"] = chip.frames_out == answered
+        agree["chip_bad"] = chip.bad_packets == sum(one.packet is None for one in arrived)
+    else:
+        # The taps see what the far ends of the UARTs do, and not what became of it on the line.
+        agree["frames_in"] = chip.frames_in <= good
+        agree["frames_out"] = chip.frames_out >= answered
+    return agree
 
 
 def _is(passed: Passed, command: Command) -> bool:
@@ -210,37 +216,24 @@ def measure(bench: Bench, case: Case, *, frames: int, seed: int) -> dict[str, An
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, run what it names, and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.faults", description=(__doc__ or "").splitlines()[0]
+    bench = functools.cache(Bench.of_tiny)
+    run_command(
+        arguments,
+        prog="python -m benchmarks.faults",
+        about=__doc__,
+        path=PATH,
+        cases=CASES,
+        measure=lambda name: measure(bench(), CASES[name], frames=FRAMES, seed=SEED),
+        step=f"{FRAMES} frames:",
+        rows=_rows,
     )
-    parser.add_argument(
-        "--run",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=f"run a case again, 'missing' or 'all' of them: {', '.join(CASES)}",
-    )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    options = parser.parse_args(arguments)
-    wanted = [*CASES] if "all" in options.run else options.run
-    bench = Bench.of_tiny() if wanted else None
-    for name in named(wanted, CASES, stored(PATH), what="case"):
-        assert bench is not None
-        with cli.step(f"{name}: {FRAMES} frames"):
-            entry = measure(bench, CASES[name], frames=FRAMES, seed=SEED)
-        put(PATH, name, entry, order=CASES)
-    known = stored(PATH)
-    if options.json:
-        print(json.dumps(known, indent=2))
-        return
-    _print(known, markdown=options.markdown)
 
 
 COLUMNS = ("fault", "frames", "injected", "lost", "sent again", "wrong", "until recovery")
 
 
-def _print(known: dict[str, Any], *, markdown: bool) -> None:
+def _rows(known: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The table, its heading first."""
     rows: list[tuple[str, ...]] = [COLUMNS]
     for name, entry in known.items():
         lost = entry["lost_to"] + (entry["lost_back"] or 0)
@@ -251,16 +244,7 @@ def _print(known: dict[str, Any], *, markdown: bool) -> None:
     keys = [("frames", 1), ("wrong", 5)]
     totals = {place: sum(entry[key] for entry in known.values()) for key, place in keys}
     rows.append(tuple("all" if i == 0 else f"{totals.get(i, '')}" for i in range(len(COLUMNS))))
-    if markdown:
-        rows.insert(1, ("---",) + ("--:",) * (len(COLUMNS) - 1))
-        print("\n".join(f"| {' | '.join(row)} |" for row in rows))
-        return
-    table = Table(box=None)
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column == "fault" else "right")
-    for row in rows[1:]:
-        table.add_row(*row)
-    Console(highlight=False).print(table)
+    return rows
 
 
 if __name__ == "__main__":

@@ -26,8 +26,10 @@ from benchmarks.stored import named, put, stored, tools
 from benchmarks.throughput import EXAMPLES
 from benchmarks.used import apart
 from hw.build import sources_of
-from hw.flow.ecp5 import SYNTHESIS_FLAGS
-from hw.flow.run import Sources, Synthesis, route, synthesise
+from hw.flow.ecp5 import Ecp5
+from hw.flow.routing import route
+from hw.flow.run import Sources
+from hw.flow.synthesis import Synthesis, synthesise
 from hw.options import planned
 from sw import cli
 from sw.errors import UserError
@@ -42,7 +44,7 @@ Figures = dict[str, Any]
 
 #: Of synth_ecp5, the default first.
 FLAGS = (
-    SYNTHESIS_FLAGS,
+    Ecp5.SYNTHESIS_FLAGS,
     "",
     "-nowidelut -dff",
     "-nowidelut -cmp2softlogic",
@@ -178,7 +180,7 @@ def measure_placing(design: Design) -> Figures:
     """
     with tempfile.TemporaryDirectory(prefix="flags-", dir=_build_folder()) as name:
         folder = Path(name)
-        synthesis, _ = design.synthesise(folder, SYNTHESIS_FLAGS)
+        synthesis, _ = design.synthesise(folder, FLAGS[0])
         placed = {
             placing: design.route(synthesis, folder, options)
             for placing, options in PLACINGS.items()

@@ -13,8 +13,6 @@ sends a frame as soon as a slot is free, ``latency`` after the result that freed
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 from collections import deque
 from collections.abc import Iterator
@@ -23,11 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.command import run_command
 from benchmarks.fault_cases import Bench
-from benchmarks.stored import named, put, stored
 from benchmarks.tiny import tiny
 from sim.soc import SocSimulator
 from sw import cli, golden
@@ -159,39 +155,16 @@ def _run(name: str) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, measure what it names, and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.link_efficiency", description=(__doc__ or "").splitlines()[0]
+    run_command(
+        arguments,
+        prog="python -m benchmarks.link_efficiency",
+        about=__doc__,
+        path=PATH,
+        cases=CASES,
+        measure=_run,
+        step="Measuring the line with frames of",
+        rows=_rows,
     )
-    parser.add_argument(
-        "--run",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=f"measure again: {', '.join(CASES)}, 'missing' or 'all'",
-    )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    options = parser.parse_args(arguments)
-    wanted = [*CASES] if "all" in options.run else options.run
-    for name in named(wanted, CASES, stored(PATH), what="case"):
-        with cli.step(f"Measuring the line with frames of {name}"):
-            entry = _run(name)
-        put(PATH, name, entry, order=CASES)
-    known = stored(PATH)
-    if options.json:
-        print(json.dumps(known, indent=2))
-        return
-    rows = list(_rows(known))
-    if options.markdown:
-        rows.insert(1, ("---", *["--:"] * (len(rows[0]) - 1)))
-        print("\n".join(f"| {' | '.join(row)} |" for row in rows))
-        return
-    table = Table(box=None)
-    for column in rows[0]:
-        table.add_column(column, justify="left" if column == "frame" else "right")
-    for row in rows[1:]:
-        table.add_row(*row)
-    Console(highlight=False).print(table)
 
 
 def _rows(known: dict[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hw.build import sources_of
-from hw.flow.run import check_fit, route_board, synthesise
+from hw.flow.limits import check_fit
+from hw.flow.routing import route_board
+from hw.flow.synthesis import synthesise
 from hw.options import Planned, add_plan_arguments
 
 __all__ = ["plan_options", "route_chip"]

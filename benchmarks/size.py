@@ -7,7 +7,7 @@ the placer, as in all that is published. The area model of `hw.plan.cost` is fit
 these figures.
 
 A block is measured with random weights and thresholds, by the flow that builds use
-(`hw.flow.run`), its ports left unconnected to pins. LUT sites (``comb``) are nextpnr's
+(`hw.flow`), its ports left unconnected to pins. LUT sites (``comb``) are nextpnr's
 TRELLIS_COMB, ends of carry chains included. The device is an LFE5U-85F of speed grade
 6. What was measured before, of the same RTL with the same tools, is taken from the
 build cache: a run that was interrupted goes on where it was.
@@ -32,7 +32,9 @@ from benchmarks.size_cases import CASES, Case
 from benchmarks.used import apart
 from hw.fabric import Fabric
 from hw.flow.cache import Cache, content_key
-from hw.flow.run import Synthesis, flow_identity, route, synthesise
+from hw.flow.routing import route
+from hw.flow.run import flow_identity
+from hw.flow.synthesis import Synthesis, synthesise
 from sw import cli
 from sw.errors import UserError
 

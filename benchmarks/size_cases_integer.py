@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.size import FAMILY, design_of, measure
 from benchmarks.size_cases import Case
 from hw.blocks.integer import IntegerArray
-from hw.flow.run import synthesise
+from hw.flow.synthesis import synthesise
 from hw.plan.cost import RESOURCES
 from hw.plan.integer import IntegerArrayConfig
 from hw.plan.integer_cost import integer_cost

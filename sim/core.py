@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -147,15 +147,41 @@ class CoreSimulator:
         )
         scores = graph.types[graph.head.name].size
         o_count = frames * scores
-        o_beats = np.zeros((o_count, words_of(self._o_width)), np.uint32)
-        i_cycles = np.zeros(len(beats), np.uint64)
-        o_cycles = np.zeros(o_count, np.uint64)
         buffers = [
             np.zeros(
                 (frames * tap.elements // tap.lanes, words_of(tap.lanes * tap.bits)), np.uint32
             )
             for tap in self._taps
         ]
+        o_beats, i_cycles, o_cycles = self._stream(beats, o_count, buffers, stall)
+        data = unpack_beats(o_beats, lanes=1, bits=self._score_bits, signed=True)
+        beside = unpack_beats(o_beats, lanes=1, bits=self._o_width)[:, 0] >> self._score_bits
+        expected = np.arange(o_count) % scores == scores - 1
+        assert ((beside & 1) == expected).all(), "the core's frames do not end where they should"
+        done = o_cycles.astype(np.int64)[scores - 1 :: scores]
+        return CoreRun(
+            scores=data.reshape(frames, scores).astype(np.int32),
+            tensors={
+                tap.tensor: graph.types[tap.tensor]
+                .range.decode(unpack_beats(buffer, lanes=tap.lanes, bits=tap.bits))
+                .reshape(frames, *graph.types[tap.tensor].shape)
+                for tap, buffer in zip(self._taps, buffers, strict=True)
+            },
+            done_cycles=done,
+            latency_cycles=int(done[0]) - int(i_cycles[0]) + 1,
+            objects=self._objects((beside >> 1).reshape(frames, scores)),
+        )
+
+    def _stream(
+        self, beats: NDArray, o_count: int, buffers: Sequence[NDArray], stall: Stall
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        """Feed ``beats``, and fill ``buffers``, one for each tap.
+
+        Returns output beats, and the cycle of each input beat and of each output beat.
+        """
+        o_beats = np.zeros((o_count, words_of(self._o_width)), np.uint32)
+        i_cycles = np.zeros(len(beats), np.uint64)
+        o_cycles = np.zeros(o_count, np.uint64)
         taps = (_Tap * max(1, len(buffers)))(
             *(_Tap(b.ctypes.data, b.shape[1], b.shape[0], 0) for b in buffers)
         )
@@ -182,23 +208,7 @@ class CoreSimulator:
         assert received == o_count, f"the core stopped after {received} of {o_count} scores"
         for tap, state in zip(self._taps, taps, strict=False):
             assert state.count == state.limit, f"{tap.tensor} stopped after {state.count} beats"
-        data = unpack_beats(o_beats, lanes=1, bits=self._score_bits, signed=True)
-        beside = unpack_beats(o_beats, lanes=1, bits=self._o_width)[:, 0] >> self._score_bits
-        expected = np.arange(o_count) % scores == scores - 1
-        assert ((beside & 1) == expected).all(), "the core's frames do not end where they should"
-        done = o_cycles.astype(np.int64)[scores - 1 :: scores]
-        return CoreRun(
-            scores=data.reshape(frames, scores).astype(np.int32),
-            tensors={
-                tap.tensor: graph.types[tap.tensor]
-                .range.decode(unpack_beats(buffer, lanes=tap.lanes, bits=tap.bits))
-                .reshape(frames, *graph.types[tap.tensor].shape)
-                for tap, buffer in zip(self._taps, buffers, strict=True)
-            },
-            done_cycles=done,
-            latency_cycles=int(done[0]) - int(i_cycles[0]) + 1,
-            objects=self._objects((beside >> 1).reshape(frames, scores)),
-        )
+        return o_beats, i_cycles, o_cycles
 
     def _objects(self, marks: NDArray[np.int64]) -> NDArray[np.bool_] | None:
         """The marks (frames, scores) on boxes."""

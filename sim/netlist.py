@@ -19,7 +19,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, Value
 
 from hw.fabric import Fabric
-from hw.flow.run import synthesise
+from hw.flow.synthesis import synthesise
 from hw.flow.toolchain import find_yosys
 
 from .cxxrtl import Serial, Streams, compile_script, share

@@ -1,32 +1,13 @@
-"""ECP5: what to tell Yosys, nextpnr-ecp5 and ecppack, and how to read what they answer.
-
-Another family is another module of these functions, entered in `hw.flow.run`.
-"""
+"""ECP5: Yosys, nextpnr-ecp5 and ecppack."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from hw.flow.reading import achieved_mhz, load_json, progress_note
-from hw.flow.result import Counts, Routed
+from hw.flow.family import Family, cells_by_type
+from hw.flow.result import Counts
 
-__all__ = [
-    "BITSTREAM",
-    "CONSTRAINTS",
-    "SYNTHESIS_FLAGS",
-    "count_cells",
-    "pack_arguments",
-    "place_arguments",
-    "place_options",
-    "read_routed",
-    "route_note",
-    "synthesis_script",
-]
-
-#: The file of pins and clocks, and that of the bitstream.
-CONSTRAINTS = "top.lpf"
-BITSTREAM = "top.bit"
+__all__ = ["Ecp5"]
 
 #: LUT4 sites of cells that are not plain LUT4s: a CCU2C is two; a TRELLIS_DPR16X4 is
 #: four, and its write port takes two more places that nextpnr counts apart.
@@ -44,127 +25,46 @@ ROUTER2_FROM = 0.30
 SPREAD_DENSITY = 0.6
 
 
-#: Options of synth_ecp5. Wide multiplexers are not used: mapped to PFUMX and L6MUX21, popcounts
-#: take up to twice the LUTs. What other flags do to each kind of design is in docs/build.md.
-SYNTHESIS_FLAGS = "-nowidelut"
+class Ecp5(Family):
+    """See `Family`."""
 
+    CONSTRAINTS = "top.lpf"
+    SYNTHESIS = "synth_ecp5"
+    NEXTPNR = "nextpnr-ecp5"
+    # Wide multiplexers are not used: mapped to PFUMX and L6MUX21, popcounts take up to twice the
+    # LUTs. What other flags do to each kind of design is in docs/build.md.
+    SYNTHESIS_FLAGS = "-nowidelut"
 
-def synthesis_script(top: str = "top", *, flags: str = SYNTHESIS_FLAGS) -> str:
-    """Yosys commands from ``top.il`` to ``top.json`` and cell counts in ``cells.json``.
+    def count_cells(self, path: Path) -> Counts:
+        # The LUTs are a lower bound of what place and route will use: chains need a site to
+        # enter and to leave.
+        cells = cells_by_type(path)
 
-    Memories are mapped module by module, before synth_ecp5 makes the design flat: Yosys's
-    passes on memories take long in a large flat design. An enable must be seen as such for
-    a register to become a memory's own.
-    """
-    return (
-        f"read_rtlil {top}.il\n"
-        f"hierarchy -top {top}\n"
-        "proc\n"
-        "opt_expr\n"
-        "opt_clean\n"
-        "opt_dff\n"
-        "opt_clean\n"
-        "memory -nomap\n"
-        f"synth_ecp5 {flags} -top {top} -run map_ram:map_ffram\n"
-        f"synth_ecp5 {flags} -top {top} -json {top}.json\n"
-        "tee -q -o cells.json stat -json\n"
-    )
+        def total(weights: dict[str, int]) -> int:
+            return sum(weight * cells.get(cell, 0) for cell, weight in weights.items())
 
+        return Counts(lut=total(_COMB), ff=total(_FF), bram=total(_BRAM), dsp=total(_DSP))
 
-def count_cells(path: Path) -> Counts:
-    """Resources of a synthesised design, from ``cells.json``.
+    def place_options(self, fill: float) -> list[str]:
+        if fill >= ROUTER2_FROM:
+            return ["--router", "router2", "--placer-heap-beta", f"{SPREAD_DENSITY:g}"]
+        return ["--router", "router1"]
 
-    The LUTs are a lower bound of what place and route will use: chains need a site to
-    enter and to leave.
-    """
-    stat = load_json(path, "Yosys")
-    cells: dict[str, int] = stat.get("design", {}).get("num_cells_by_type", {})
+    def place_files(self, *, clock_mhz: float, constrained: bool) -> list[str]:
+        if constrained:
+            # The clock follows from the oscillator's, which is among the constraints.
+            return ["--lpf", self.CONSTRAINTS, "--textcfg", "top.config"]
+        # nextpnr makes no top.config out of context.
+        return ["--out-of-context", "--lpf-allow-unconstrained", "--freq", f"{clock_mhz:g}"]
 
-    def total(weights: dict[str, int]) -> int:
-        return sum(weight * cells.get(cell, 0) for cell, weight in weights.items())
+    def pack_arguments(self, device: str) -> list[str]:
+        # The device is in top.config.
+        return ["--compress", "--input", "top.config", "--bit", self.BITSTREAM]
 
-    return Counts(lut=total(_COMB), ff=total(_FF), bram=total(_BRAM), dsp=total(_DSP))
-
-
-def place_options(fill: float) -> list[str]:
-    """Router and density for a design that takes a part ``fill``, 0 to 1, of the LUTs."""
-    if fill >= ROUTER2_FROM:
-        return ["--router", "router2", "--placer-heap-beta", f"{SPREAD_DENSITY:g}"]
-    return ["--router", "router1"]
-
-
-def place_arguments(
-    device: str,
-    *,
-    fill: float,
-    seed: int,
-    clock_mhz: float,
-    constrained: bool = True,
-    options: Sequence[str] | None = None,
-) -> list[str]:
-    """Arguments of nextpnr-ecp5: ``top.json`` to ``top.config`` and ``routed.json``.
-
-    Without pins there is no ``top.config``: nextpnr makes none out of context.
-
-    Parameters
-    ----------
-    device : str
-        Options that name device, package and speed grade.
-    fill : float
-        Part of the LUTs in use, 0 to 1; chooses the options.
-    seed : int
-        Of the placer.
-    clock_mhz : float
-        The clock asked for. Of a board it follows from the oscillator's, in ``top.lpf``.
-    constrained : bool
-        Whether pins are given in ``top.lpf``.
-    options : sequence of str, optional
-        Instead of those of `place_options`.
-    """
-    arguments = device.split()
-    arguments += ["--json", "top.json", "--report", "routed.json"]
-    if constrained:
-        arguments += ["--lpf", CONSTRAINTS, "--textcfg", "top.config"]
-    else:
-        arguments += ["--out-of-context", "--lpf-allow-unconstrained"]
-        arguments += ["--freq", f"{clock_mhz:g}"]
-    arguments += place_options(fill) if options is None else options
-    # A missed clock is ours to report, with the frequency that was reached.
-    return [*arguments, "--seed", str(seed), "--timing-allow-fail"]
-
-
-def pack_arguments(device: str) -> list[str]:
-    """Arguments of ecppack: ``top.config`` to ``top.bit``; ``device`` is in the former."""
-    del device
-    return ["--compress", "--input", "top.config", "--bit", BITSTREAM]
-
-
-def read_routed(path: Path, clock_mhz: float) -> Routed:
-    """Resources and clock of a routed design, from ``routed.json``.
-
-    Parameters
-    ----------
-    path : Path
-        nextpnr's report.
-    clock_mhz : float
-        The clock asked for: of several domains, the one constrained to it counts.
-
-    Raises
-    ------
-    PlanError
-        Another clock, that of a PHY say, misses its own constraint.
-    """
-    report = load_json(path, "nextpnr-ecp5")
-    used = {name: int(entry["used"]) for name, entry in report["utilization"].items()}
-    return Routed(
-        lut=used["TRELLIS_COMB"],
-        ff=used["TRELLIS_FF"],
-        bram=used["DP16KD"],
-        dsp=used["MULT18X18D"],
-        fmax_mhz=achieved_mhz(report, clock_mhz, path, "nextpnr-ecp5"),
-    )
-
-
-def route_note(line: str) -> str | None:
-    """What a line of nextpnr's log says of the progress, or None."""
-    return progress_note(line)
+    def used(self, sites: dict[str, int], folder: Path) -> Counts:
+        return Counts(
+            lut=sites["TRELLIS_COMB"],
+            ff=sites["TRELLIS_FF"],
+            bram=sites["DP16KD"],
+            dsp=sites["MULT18X18D"],
+        )

@@ -8,8 +8,9 @@ from amaranth.lib import io
 from boards import Board, ClockPlan
 from boards.ethernet import PHYS, Phy
 from hw.ethernet import EthernetSoC
+from hw.flow.families import FAMILIES
 from hw.flow.lamps import add_lamps
-from hw.flow.run import FAMILIES, Sources
+from hw.flow.run import Sources
 from hw.link.rgmii import Rgmii
 from sw.errors import PlanError
 

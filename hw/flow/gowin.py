@@ -1,132 +1,60 @@
-"""Gowin: what to tell Yosys, nextpnr-himbaechel and gowin_pack, and how to read the answers.
-
-See `hw.flow.ecp5`, whose functions these are.
-"""
+"""Gowin: Yosys, nextpnr-himbaechel and gowin_pack."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from hw.flow.reading import achieved_mhz, load_json, progress_note
-from hw.flow.result import Counts, Routed
+from hw.flow.family import Family, cells_by_type
+from hw.flow.result import Counts
 
-__all__ = [
-    "BITSTREAM",
-    "CONSTRAINTS",
-    "SYNTHESIS_FLAGS",
-    "count_cells",
-    "pack_arguments",
-    "place_arguments",
-    "place_options",
-    "read_routed",
-    "route_note",
-    "synthesis_script",
-]
-
-#: The file of pins, and that of the bitstream: openFPGALoader knows the format by its name.
-CONSTRAINTS = "top.cst"
-BITSTREAM = "top.fs"
-
-#: Options of synth_gowin. Wide multiplexers are not used: popcounts take up to 2.6 times the LUTs.
-SYNTHESIS_FLAGS = "-nowidelut"
+__all__ = ["Gowin"]
 
 #: LUT sites of cells that are not plain LUTs; an adder's cell is one, a memory of 16 x 4 is four.
 _LUT = {"ALU": 1, "RAM16SDP4": 4, "RAM16SDP2": 2, "RAM16SDP1": 1, "RAM16S4": 4}
 _BRAM = re.compile(r"(SP|SPX9|SDPB|SDPX9B|DPB|DPX9B|pROM|pROMX9)$")
 
 
-def synthesis_script(top: str = "top", *, flags: str = SYNTHESIS_FLAGS) -> str:
-    """Yosys commands from ``top.il`` to ``top.json`` and cell counts in ``cells.json``.
-
-    Memories are mapped before the design is made flat, as on ECP5.
-    """
-    return (
-        f"read_rtlil {top}.il\n"
-        f"hierarchy -top {top}\n"
-        "proc\n"
-        "opt_expr\n"
-        "opt_clean\n"
-        "opt_dff\n"
-        "opt_clean\n"
-        "memory -nomap\n"
-        f"synth_gowin {flags} -top {top} -run map_ram:map_ffram\n"
-        f"synth_gowin {flags} -top {top} -json {top}.json\n"
-        "tee -q -o cells.json stat -json\n"
-    )
+def _sites(cells: dict[str, int]) -> int:
+    """LUT sites of cells that are not plain LUTs."""
+    return sum(sites * cells.get(cell, 0) for cell, sites in _LUT.items())
 
 
-def count_cells(path: Path) -> Counts:
-    """Resources of a synthesised design, from ``cells.json``."""
-    stat = load_json(path, "Yosys")
-    cells: dict[str, int] = stat.get("design", {}).get("num_cells_by_type", {})
+class Gowin(Family):
+    """See `Family`."""
 
-    def total(pattern: str) -> int:
-        return sum(number for cell, number in cells.items() if re.fullmatch(pattern, cell))
+    CONSTRAINTS = "top.cst"
+    BITSTREAM = "top.fs"  # openFPGALoader knows the format by its name
+    SYNTHESIS = "synth_gowin"
+    NEXTPNR = "nextpnr-himbaechel"
+    # Wide multiplexers are not used: popcounts take up to 2.6 times the LUTs.
+    SYNTHESIS_FLAGS = "-nowidelut"
 
-    return Counts(
-        lut=total(r"LUT[1-4]") + sum(sites * cells.get(cell, 0) for cell, sites in _LUT.items()),
-        ff=total(r"DFF.*"),
-        bram=sum(number for cell, number in cells.items() if _BRAM.match(cell)),
-        dsp=total(r"MULT.*"),
-    )
+    def count_cells(self, path: Path) -> Counts:
+        cells = cells_by_type(path)
 
+        def total(pattern: str) -> int:
+            return sum(number for cell, number in cells.items() if re.fullmatch(pattern, cell))
 
-def place_options(fill: float) -> list[str]:
-    """Nothing depends on a part ``fill``, 0 to 1, of the LUTs."""
-    del fill
-    return []
+        return Counts(
+            lut=total(r"LUT[1-4]") + _sites(cells),
+            ff=total(r"DFF.*"),
+            bram=sum(number for cell, number in cells.items() if _BRAM.match(cell)),
+            dsp=total(r"MULT.*"),
+        )
 
+    def place_files(self, *, clock_mhz: float, constrained: bool) -> list[str]:
+        pins = ["--vopt", f"cst={self.CONSTRAINTS}"] if constrained else []
+        # Constraints name pins only, so the clock is given here.
+        return ["--write", "top.config", *pins, "--freq", f"{clock_mhz:g}"]
 
-def place_arguments(
-    device: str,
-    *,
-    fill: float,
-    seed: int,
-    clock_mhz: float,
-    constrained: bool = True,
-    options: Sequence[str] | None = None,
-) -> list[str]:
-    """Arguments of nextpnr-himbaechel: ``top.json`` to ``top.config`` and ``routed.json``.
+    def pack_arguments(self, device: str) -> list[str]:
+        # nextpnr's family, for instance GW1N-9C: the part's number leaves out the C.
+        (family,) = re.findall(r"family=(\S+)", device)
+        return ["-d", family, "-o", self.BITSTREAM, "top.config"]
 
-    See `hw.flow.ecp5.place_arguments`. Constraints name pins only, so the clock is given here.
-    """
-    arguments = device.split()
-    arguments += ["--json", "top.json", "--report", "routed.json", "--write", "top.config"]
-    if constrained:
-        arguments += ["--vopt", f"cst={CONSTRAINTS}"]
-    arguments += place_options(fill) if options is None else options
-    arguments += ["--freq", f"{clock_mhz:g}"]
-    return [*arguments, "--seed", str(seed), "--timing-allow-fail"]
-
-
-def pack_arguments(device: str) -> list[str]:
-    """Arguments of gowin_pack: ``top.config`` to ``top.fs``.
-
-    The device is nextpnr's family, for instance GW1N-9C: the part's number leaves out the C.
-    """
-    (family,) = re.findall(r"family=(\S+)", device)
-    return ["-d", family, "-o", BITSTREAM, "top.config"]
-
-
-def read_routed(path: Path, clock_mhz: float) -> Routed:
-    """Resources and clock of a routed design, from ``routed.json``.
-
-    An adder's cell is a LUT's site, which nextpnr counts apart.
-    """
-    report = load_json(path, "nextpnr-himbaechel")
-    used = {name: int(entry["used"]) for name, entry in report["utilization"].items()}
-    memories = sum(sites * used.get(cell, 0) for cell, sites in _LUT.items())
-    return Routed(
-        lut=used["LUT4"] + memories,
-        ff=used["DFF"],
-        bram=used["BSRAM"],
-        dsp=0,
-        fmax_mhz=achieved_mhz(report, clock_mhz, path, "nextpnr-himbaechel"),
-    )
-
-
-def route_note(line: str) -> str | None:
-    """What a line of nextpnr's log says of the progress, or None."""
-    return progress_note(line)
+    def used(self, sites: dict[str, int], folder: Path) -> Counts:
+        # An adder's cell is a LUT's site, which nextpnr counts apart.
+        return Counts(
+            lut=sites["LUT4"] + _sites(sites), ff=sites["DFF"], bram=sites["BSRAM"], dsp=0
+        )

@@ -16,7 +16,7 @@ from pathlib import Path
 import boards
 from boards import Board
 from hw.flow import manifest
-from hw.flow.run import FAMILIES
+from hw.flow.families import FAMILIES
 from hw.flow.toolchain import Tool
 from sw import cli
 from sw.errors import LinkError, MissingToolError, PlanError

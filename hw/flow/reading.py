@@ -1,15 +1,14 @@
-"""What all of nextpnr's kinds answer alike: a report in JSON, and lines of a log."""
+"""The reports that Yosys and all of nextpnr's kinds leave alike, in JSON."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from sw.errors import PlanError, ToolError
 
-__all__ = ["achieved_mhz", "load_json", "progress_note"]
+__all__ = ["achieved_mhz", "load_json"]
 
 
 def load_json(path: Path, tool: str) -> dict[str, Any]:
@@ -56,16 +55,3 @@ def achieved_mhz(report: dict[str, Any], clock_mhz: float, path: Path, tool: str
                 "Try another placement with --seed, or fill less of the device with --share",
             )
     return round(min(c["achieved"] for c in ours), 2)
-
-
-def progress_note(line: str) -> str | None:
-    """What a line of nextpnr's log says of the progress, or None."""
-    if found := re.search(r"Max frequency for clock\s+'[^']*':\s*([\d.]+) MHz", line):
-        return f"about {float(found[1]):.0f} MHz"
-    if found := re.search(r"at iteration #(\d+).*?(?:wirelen = (\d+))", line):
-        return f"placing, wire length {int(found[2]):,}"
-    if found := re.search(r"iter=(\d+).*overused=(\d+)", line):
-        return f"routing, pass {found[1]}, {int(found[2]):,} conflicts"
-    if found := re.search(r"^Info:\s+(\d+) \|\s+\d+\s+\d+ \|\s+\d+\s+\d+ \|\s+(\d+)", line):
-        return f"routing, {int(found[2]):,} arcs to go"
-    return None

@@ -146,15 +146,7 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
         # Flips of late lanes; the memory itself brings some of them a cycle late.
         sums = config.match_sum
         registers += config.rows * (sum(sums.delays) - sum(sums.flip_delays))
-    # Codes wait for their weights, hop along, and some ride late.
-    delays = weights.latency_cycles + hops - 1
-    late = match_sum_counts(config.match_sum)[2]
-    registers += columns * (delays * config.simd * config.lane_bits + late)
-    # The weight address, and what tells PEs of a fold's beats.
-    registers += hops * (weights.address_bits + 3)
-    # The word that leaves, and what there is of it after each segment.
-    gathered = range(config.segment, hops, config.segment)
-    registers += word + sum(gathered) * config.rows_per_hop * columns * config.out_bits
+    registers += _registers_between(config)
     if config.thresholds is not None:
         more = _threshold_terms(config.thresholds, config, trained)
         for name, number in more.lut.items():
@@ -169,6 +161,20 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
         bram_bits=bits,
         memories=memories,
     )
+
+
+def _registers_between(config: ArrayConfig) -> int:
+    """Flip-flops outside of PEs and memories."""
+    columns, hops, weights = config.columns, config.hops, config.weights
+    # Codes wait for their weights, hop along, and some ride late.
+    delays = weights.latency_cycles + hops - 1
+    late = match_sum_counts(config.match_sum)[2]
+    codes = columns * (delays * config.simd * config.lane_bits + late)
+    # The weight address, and what tells PEs of a fold's beats.
+    control = hops * (weights.address_bits + 3)
+    # The word that leaves, and what there is of it after each segment.
+    gathered = sum(range(config.segment, hops, config.segment)) * config.rows_per_hop
+    return codes + control + (config.rows + gathered) * columns * config.out_bits
 
 
 def _logic_terms(config: ArrayConfig) -> Terms:

@@ -173,16 +173,7 @@ def make_plan(
         objectness is out of range, or the model no detector.
     """
     objectness = objectness_of(model, objectness)
-    stages = cut(model.graph, least_scores(model, objectness))
-    head = stages[-1]
-    assert isinstance(head, HeadStage)
-    link = LinkConfig.of(model, score_bits=head.score_bits)
-    search = Search(
-        stages,
-        fixed=link_cost(link),
-        link_lanes=max(1, 8 // link.field_bits),
-        fabric=fabric_of(budget),
-    )
+    search = _search(model, budget, objectness)
     fastest = CLOCK_SHARE * design_fmax(Cost(), budget, memory=0, pools=False)
     request = _Request(
         name=model.name,
@@ -195,22 +186,21 @@ def make_plan(
         candidates=tuple(candidates),
     )
     choice, limited_by, clock_mhz = _settle(search, request, clock, fps)
-    first = choice.segments[0]
-    return Plan(
-        model=model.name,
-        board=board,
-        size=size,
-        clock_mhz=clock_mhz,
-        i_lanes=first.i_lanes,
-        i_bits=first.i_bits,
-        i_elements=first.i_elements,
-        layers=choice.layers,
-        predicted=choice.cost,
-        cycles_per_frame=choice.cycles,
-        limited_by=limited_by,
-        fmax_mhz=_fmax(choice, budget),
-        gap=1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap,
-        objectness=objectness,
+    plan = _plan(request, choice, limited_by, clock_mhz)
+    gap = 1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap
+    return replace(plan, gap=gap, objectness=objectness)
+
+
+def _search(model: Model, budget: Budget, objectness: float | None) -> Search:
+    stages = cut(model.graph, least_scores(model, objectness))
+    head = stages[-1]
+    assert isinstance(head, HeadStage)
+    link = LinkConfig.of(model, score_bits=head.score_bits)
+    return Search(
+        stages,
+        fixed=link_cost(link),
+        link_lanes=max(1, 8 // link.field_bits),
+        fabric=fabric_of(budget),
     )
 
 
@@ -229,6 +219,25 @@ class _Request:
     @property
     def device(self) -> str:
         return _device(self.board, self.size)
+
+
+def _plan(request: _Request, choice: Choice, limited_by: str, clock_mhz: float) -> Plan:
+    """The plan of a choice, but for what was asked of the search."""
+    first = choice.segments[0]
+    return Plan(
+        model=request.name,
+        board=request.board,
+        size=request.size,
+        clock_mhz=clock_mhz,
+        i_lanes=first.i_lanes,
+        i_bits=first.i_bits,
+        i_elements=first.i_elements,
+        layers=choice.layers,
+        predicted=choice.cost,
+        cycles_per_frame=choice.cycles,
+        limited_by=limited_by,
+        fmax_mhz=_fmax(choice, request.budget),
+    )
 
 
 def _device(board: str, size: str | None) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import flags, size
 from benchmarks.size_cases import CASES
-from hw.flow import ecp5
+from hw.flow.ecp5 import Ecp5
 from hw.flow.run import Sources
 from sw.errors import UserError
 
@@ -66,7 +66,7 @@ def test_the_tables_of_the_docs_are_the_baselines() -> None:
 
 def test_no_other_flags_win() -> None:
     """Of no design another netlist is smaller and as fast, but for a part in a hundred."""
-    assert flags.FLAGS[0] == ecp5.SYNTHESIS_FLAGS
+    assert flags.FLAGS[0] == Ecp5.SYNTHESIS_FLAGS
     found = json.loads(flags.RESULTS.read_text(encoding="utf-8"))
     for name, entry in found.items():
         if name.startswith("routing-"):

@@ -43,6 +43,45 @@ class Run:
         return int(self.o_cycles[-1] - self.o_cycles[-2])
 
 
+class _Seen:
+    """What went over a core's ports."""
+
+    def __init__(self, taps: tuple[Tap, ...], frames: int) -> None:
+        self._taps, self._frames = taps, frames
+        self.taken: list[int] = []
+        self.scores: list[int] = []
+        self.last: list[int] = []
+        self.objects: list[int] = []
+        self.last_cycles: list[int] = []
+        self.payloads: list[list[int]] = [[] for _ in taps]
+
+    def score(self, cycle: int, score: int, end: int, marks: list[int]) -> None:
+        self.scores.append(score)
+        self.last.append(end)
+        self.objects.extend(marks)
+        if end:
+            self.last_cycles.append(cycle)
+
+    def tap(self, values: list[int]) -> None:
+        """Record what passes: of each tap valid, ready and payload."""
+        for tap, payloads in enumerate(self.payloads):
+            valid, ready, payload = values[3 * tap : 3 * tap + 3]
+            if valid and ready:
+                payloads.append(payload)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that the taps are to record has come."""
+        return all(
+            len(payloads) * tap.lanes >= self._frames * tap.elements
+            for tap, payloads in zip(self._taps, self.payloads, strict=True)
+        )
+
+    def __str__(self) -> str:
+        counts = zip(self._taps, self.payloads, strict=True)
+        return str({tap.tensor: len(payloads) for tap, payloads in counts})
+
+
 def simulate(
     core: Core,
     graph: Graph,
@@ -57,69 +96,51 @@ def simulate(
     Each port is willing in a cycle with its rate's probability; an offered beat stays.
     """
     plan, frames = core.plan, len(inputs)
-    codes = graph.input.type.range.encode(inputs).reshape(frames, -1)
-    beats = pack(codes, plan.i_lanes, plan.i_bits)
+    beats = pack(graph.input.type.range.encode(inputs), plan.i_lanes, plan.i_bits)
     per_frame, scores_per_frame = len(beats) // frames, plan.head.output_beats
-    slowness = 1 / min(i_rate, o_rate)
-    limit = int((frames + 6) * plan.cycles_per_frame * slowness * 4) + 4000
-    taken: list[int] = []
-    scores: list[int] = []
-    last: list[int] = []
-    objects: list[int] = []
-    last_cycles: list[int] = []
-    seen: list[list[int]] = [[] for _ in core.taps]
+    limit = int((frames + 6) * plan.cycles_per_frame / min(i_rate, o_rate) * 4) + 4000
+    seen = _Seen(core.taps, frames)
 
     async def bench(ctx: SimulatorContext) -> None:
         i_stream, o_stream = core.i_stream, core.o_stream
-        ports = [getattr(core, tap.port) for tap in core.taps]
+        ports = (getattr(core, tap.port) for tap in core.taps)
         watched = [s for port in ports for s in (port.valid, port.ready, port.payload)]
         marked = [] if plan.objectness is None else [o_stream.payload.object]
         offered = False
         for cycle in range(limit):
-            offered = len(taken) < len(beats) and (offered or rng.random() < i_rate)
+            offered = len(seen.taken) < len(beats) and (offered or rng.random() < i_rate)
             willing = rng.random() < o_rate
             ctx.set(i_stream.valid, offered)
-            ctx.set(i_stream.payload, beats[len(taken)] if offered else 0)
+            ctx.set(i_stream.payload, beats[len(seen.taken)] if offered else 0)
             ctx.set(o_stream.ready, willing)
             _, _, ready, valid, score, end, *values = await ctx.tick().sample(
                 i_stream.ready, o_stream.valid, o_stream.payload.data, o_stream.payload.last,
                 *watched, *marked,
             )  # fmt: skip
             if offered and ready:
-                taken.append(cycle)
+                seen.taken.append(cycle)
                 offered = False
             if willing and valid:
-                scores.append(score)
-                last.append(end)
-                objects.extend(values[len(watched) :])
-                if end:
-                    last_cycles.append(cycle)
-            for tap, payloads in enumerate(seen):
-                tap_valid, tap_ready, payload = values[3 * tap : 3 * tap + 3]
-                if tap_valid and tap_ready:
-                    payloads.append(payload)
+                seen.score(cycle, score, end, values[len(watched) :])
+            seen.tap(values)
             # Beats that no later window needs may still be on their way.
-            missing = [
-                len(seen[i]) * tap.lanes < frames * tap.elements for i, tap in enumerate(core.taps)
-            ]
-            if len(taken) == len(beats) and not any(missing):
+            if len(seen.taken) == len(beats) and seen.whole:
                 return
-        counts = {tap.tensor: len(seen[i]) for i, tap in enumerate(core.taps)}
-        raise AssertionError(f"in {limit} cycles {len(taken)} of {len(beats)} beats, {counts}")
+        raise AssertionError(f"in {limit} cycles {len(seen.taken)} of {len(beats)} beats, {seen}")
 
     simulator = Simulator(core)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    assert last == ([0] * (scores_per_frame - 1) + [1]) * frames, "`last` marks frames"
-    tensors, matches = _recorded(core.taps, seen, graph, frames)
+    assert seen.last == ([0] * (scores_per_frame - 1) + [1]) * frames, "`last` marks frames"
+    tensors, matches = _recorded(core.taps, seen.payloads, graph, frames)
     return Run(
-        scores=np.array(scores, np.int64).reshape(frames, -1),
-        o_cycles=np.array(last_cycles),
-        i_cycles=np.array(taken[::per_frame]),
+        scores=np.array(seen.scores, np.int64).reshape(frames, -1),
+        o_cycles=np.array(seen.last_cycles),
+        i_cycles=np.array(seen.taken[::per_frame]),
         tensors=tensors,
         matches=matches,
-        objects=None if plan.objectness is None else np.array(objects).reshape(frames, -1),
+        objects=None if plan.objectness is None else np.array(seen.objects).reshape(frames, -1),
     )
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 import boards
-from hw.flow import gowin, ice40
+from hw.flow.families import FAMILIES
+from hw.flow.limits import check_fit
 from hw.flow.result import Counts, Routed
-from hw.flow.run import check_fit
 from sw.errors import PlanError
 
 from .build_case import Command, names
+
+GOWIN, ICE40 = FAMILIES["gowin"], FAMILIES["ice40"]
 
 
 @pytest.mark.parametrize(
@@ -51,15 +53,15 @@ def test_a_real_build(
 
 
 def test_arguments_name_clock_and_constraints() -> None:
-    placed = ice40.place_arguments("--up5k --package sg48", fill=0.5, seed=3, clock_mhz=24.0)
+    placed = ICE40.place_arguments("--up5k --package sg48", fill=0.5, seed=3, clock_mhz=24.0)
     assert placed[:3] == ["--up5k", "--package", "sg48"]
-    assert placed[placed.index("--pcf") + 1] == ice40.CONSTRAINTS == "top.pcf"
+    assert placed[placed.index("--pcf") + 1] == ICE40.CONSTRAINTS == "top.pcf"
     assert placed[placed.index("--freq") + 1] == "24"
     device = boards.find("tang_nano_9k").device
-    placed = gowin.place_arguments(device, fill=0.5, seed=3, clock_mhz=48.6)
+    placed = GOWIN.place_arguments(device, fill=0.5, seed=3, clock_mhz=48.6)
     assert placed[:4] == ["--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C"]
     assert "cst=top.cst" in placed and placed[placed.index("--freq") + 1] == "48.6"
-    assert gowin.pack_arguments(device) == ["-d", "GW1N-9C", "-o", "top.fs", "top.config"]
+    assert GOWIN.pack_arguments(device) == ["-d", "GW1N-9C", "-o", "top.fs", "top.config"]
 
 
 def test_gowin_counts_adders_and_memories_as_luts(tmp_path: Path) -> None:
@@ -67,14 +69,14 @@ def test_gowin_counts_adders_and_memories_as_luts(tmp_path: Path) -> None:
     cells |= {"SPX9": 1, "SDPB": 2, "IBUF": 3, "VCC": 1}
     path = tmp_path / "cells.json"
     path.write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
-    assert gowin.count_cells(path) == Counts(lut=1 + 10 + 5 + 8, ff=8, bram=3, dsp=0)
+    assert GOWIN.count_cells(path) == Counts(lut=1 + 10 + 5 + 8, ff=8, bram=3, dsp=0)
     used = {"LUT4": 20, "ALU": 5, "RAM16SDP4": 2, "DFF": 8, "BSRAM": 3}
     report = {
         "utilization": {name: {"used": n, "available": 0} for name, n in used.items()},
         "fmax": {"clk": {"achieved": 99.5, "constraint": 48.0}},
     }
     path.write_text(json.dumps(report))
-    assert gowin.read_routed(path, 48.0) == Routed(lut=33, ff=8, bram=3, dsp=0, fmax_mhz=99.5)
+    assert GOWIN.read_routed(path, 48.0) == Routed(lut=33, ff=8, bram=3, dsp=0, fmax_mhz=99.5)
 
 
 def test_ice40_pairs_a_lut_with_the_flip_flop_behind_it(tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_ice40_pairs_a_lut_with_the_flip_flop_behind_it(tmp_path: Path) -> None:
         "g": cell("SB_RAM40_4K", RDATA=("output", 10)),
     }
     (tmp_path / "top.json").write_text(json.dumps({"modules": {"top": {"cells": cells}}}))
-    assert ice40.count_cells(tmp_path / "cells.json") == Counts(lut=3 + 3 - 1, ff=3, bram=1, dsp=0)
+    assert ICE40.count_cells(tmp_path / "cells.json") == Counts(lut=3 + 3 - 1, ff=3, bram=1, dsp=0)
 
 
 def test_what_does_not_fit_is_refused_before_placing() -> None:

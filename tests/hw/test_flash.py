@@ -13,7 +13,7 @@ import pytest
 import boards
 from hw import flash
 from hw.flow import load, manifest
-from hw.flow.run import FAMILIES
+from hw.flow.families import FAMILIES
 from sw import cli
 from sw.errors import PlanError
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -96,47 +97,14 @@ def run(
     pauses = rng if rng is not None else np.random.default_rng(0)
     i_pause, o_pause = pauses.spawn(2)
 
-    async def feed(ctx: SimulatorContext) -> None:
-        cycle = idle
-        for _ in range(idle):
-            await ctx.tick()
-        for number, beat in enumerate(beats):
-            while offered is not None and cycle < offered[number]:
-                ctx.set(i_stream.valid, 0)
-                await ctx.tick()
-                cycle += 1
-            while i_pause.random() >= i_rate:
-                ctx.set(i_stream.valid, 0)
-                await ctx.tick()
-                cycle += 1
-            ctx.set(i_stream.payload, beat)
-            ctx.set(i_stream.valid, 1)
-            ready = 0
-            while not ready:
-                *_, ready = await ctx.tick().sample(i_stream.ready)
-                cycle += 1
-            result.i_cycles.append(cycle - 1)
-        ctx.set(i_stream.valid, 0)
-
-    async def collect(ctx: SimulatorContext) -> None:
-        cycle = 0
-        waiting = None
-        payload = sample(o_stream.payload)
-        while len(result.outputs) < count:
-            assert cycle < limit, f"{len(result.outputs)} of {count} beats after {cycle} cycles"
-            willing = int(o_pause.random() < o_rate)
-            ctx.set(o_stream.ready, willing)
-            *_, valid, value = await ctx.tick().sample(o_stream.valid, payload)
-            assert waiting is None or (valid and value == waiting), f"changed in cycle {cycle}"
-            waiting = value if valid and not willing else None
-            if valid and willing:
-                result.outputs.append(value)
-                result.o_cycles.append(cycle)
-            cycle += 1
-        ctx.set(o_stream.ready, 0)
-        for _ in range(3):
-            await ctx.tick()
-
+    feed = partial(
+        _feed, stream=i_stream, beats=beats, cycles=result.i_cycles,
+        pause=i_pause, rate=i_rate, idle=idle, offered=offered,
+    )  # fmt: skip
+    collect = partial(
+        _collect, stream=o_stream, count=count, result=result,
+        pause=o_pause, rate=o_rate, payload=sample(o_stream.payload), limit=limit,
+    )  # fmt: skip
     top = Module()
     # A block that is only wires has no clock of its own.
     top.domains.sync = ClockDomain()
@@ -147,3 +115,65 @@ def run(
     sim.add_testbench(collect)
     sim.run()
     return result
+
+
+async def _feed(
+    ctx: SimulatorContext,
+    *,
+    stream: Any,
+    beats: Sequence[Any],
+    cycles: list[int],
+    pause: np.random.Generator,
+    rate: float,
+    idle: int,
+    offered: Sequence[int] | None,
+) -> None:
+    cycle = idle
+    for _ in range(idle):
+        await ctx.tick()
+    for number, beat in enumerate(beats):
+        while offered is not None and cycle < offered[number]:
+            ctx.set(stream.valid, 0)
+            await ctx.tick()
+            cycle += 1
+        while pause.random() >= rate:
+            ctx.set(stream.valid, 0)
+            await ctx.tick()
+            cycle += 1
+        ctx.set(stream.payload, beat)
+        ctx.set(stream.valid, 1)
+        ready = 0
+        while not ready:
+            *_, ready = await ctx.tick().sample(stream.ready)
+            cycle += 1
+        cycles.append(cycle - 1)
+    ctx.set(stream.valid, 0)
+
+
+async def _collect(
+    ctx: SimulatorContext,
+    *,
+    stream: Any,
+    count: int,
+    result: Transfers,
+    pause: np.random.Generator,
+    rate: float,
+    payload: Any,
+    limit: int,
+) -> None:
+    cycle = 0
+    waiting = None
+    while len(result.outputs) < count:
+        assert cycle < limit, f"{len(result.outputs)} of {count} beats after {cycle} cycles"
+        willing = int(pause.random() < rate)
+        ctx.set(stream.ready, willing)
+        *_, valid, value = await ctx.tick().sample(stream.valid, payload)
+        assert waiting is None or (valid and value == waiting), f"changed in cycle {cycle}"
+        waiting = value if valid and not willing else None
+        if valid and willing:
+            result.outputs.append(value)
+            result.o_cycles.append(cycle)
+        cycle += 1
+    ctx.set(stream.ready, 0)
+    for _ in range(3):
+        await ctx.tick()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.size import rtlil_of
 from hw.blocks.integer import IntegerArray
-from hw.flow.run import synthesise
+from hw.flow.synthesis import synthesise
 from hw.plan.integer import IntegerArrayConfig
 from sw.errors import PlanError
 from sw.golden import reference

@@ -11,15 +11,18 @@ from pathlib import Path
 import pytest
 
 import boards
-from hw.flow import ecp5
 from hw.flow.cache import Cache, content_key
+from hw.flow.ecp5 import Ecp5
+from hw.flow.limits import reachable_clock
+from hw.flow.progress import progress_note
 from hw.flow.result import Counts, Routed
-from hw.flow.run import Sources, implement, reachable_clock
+from hw.flow.run import Sources, implement
 from hw.flow.top import elaborate
 from sw.errors import PlanError, ToolError, UserError
 
 from .echo import Echo
 
+ECP5 = Ecp5()
 SMALL = boards.find("ulx3s", "12F")
 SOURCES = Sources(rtlil=b"module \\top\nend\n", constraints=b"")
 
@@ -97,8 +100,8 @@ def test_damaged_entry_is_made_again(cache_root: Path, stand_ins: Callable[..., 
 
 
 def test_router_is_chosen_by_the_fill() -> None:
-    below = ecp5.place_arguments("--12k", fill=0.29, seed=7, clock_mhz=50.0)
-    above = ecp5.place_arguments("--12k", fill=0.31, seed=7, clock_mhz=50.0)
+    below = ECP5.place_arguments("--12k", fill=0.29, seed=7, clock_mhz=50.0)
+    above = ECP5.place_arguments("--12k", fill=0.31, seed=7, clock_mhz=50.0)
     assert "router1" in below and "router2" in above
     assert above[above.index("--placer-heap-beta") + 1] == "0.6"
     assert "--placer-heap-beta" not in below
@@ -123,14 +126,14 @@ def test_router_is_chosen_by_the_fill() -> None:
     ],
 )
 def test_progress_notes(line: str, note: str | None) -> None:
-    assert ecp5.route_note(line) == note
+    assert progress_note(line) == note
 
 
 def test_cells_are_counted_in_sites(tmp_path: Path) -> None:
     cells = {"LUT4": 3, "CCU2C": 5, "TRELLIS_DPR16X4": 7, "TRELLIS_FF": 11, "DP16KD": 2}
     path = tmp_path / "cells.json"
     path.write_text(json.dumps({"design": {"num_cells_by_type": cells | {"MULT18X18D": 1}}}))
-    assert ecp5.count_cells(path) == Counts(lut=3 + 10 + 28, ff=11, bram=2, dsp=1)
+    assert ECP5.count_cells(path) == Counts(lut=3 + 10 + 28, ff=11, bram=2, dsp=1)
 
 
 def test_the_clock_asked_for_is_the_one_read(tmp_path: Path) -> None:
@@ -141,12 +144,12 @@ def test_the_clock_asked_for_is_the_one_read(tmp_path: Path) -> None:
     }
     path = tmp_path / "routed.json"
     path.write_text(json.dumps({"utilization": used, "fmax": fmax}))
-    assert ecp5.read_routed(path, 75.0) == Routed(lut=1, ff=1, bram=1, dsp=1, fmax_mhz=81.24)
+    assert ECP5.read_routed(path, 75.0) == Routed(lut=1, ff=1, bram=1, dsp=1, fmax_mhz=81.24)
     path.write_text("{")
     with pytest.raises(
         ToolError, match=r"nextpnr-ecp5 ended well but left no readable routed\.json"
     ):
-        ecp5.read_routed(path, 75.0)
+        ECP5.read_routed(path, 75.0)
 
 
 def test_another_clock_that_is_not_met(tmp_path: Path) -> None:
@@ -158,7 +161,7 @@ def test_another_clock_that_is_not_met(tmp_path: Path) -> None:
     path = tmp_path / "routed.json"
     path.write_text(json.dumps({"utilization": used, "fmax": fmax}))
     with pytest.raises(PlanError) as caught:
-        ecp5.read_routed(path, 75.0)
+        ECP5.read_routed(path, 75.0)
     assert str(caught.value) == (
         "The clock 'usb_clk' must reach 48.08 MHz, whatever --clock is, and the routed design "
         "reaches 47.00 MHz. Try another placement with --seed, or fill less of the device with "
@@ -244,7 +247,7 @@ def test_interrupted(
         raise KeyboardInterrupt
 
     stand_ins(nextpnr="echo Info: hello; sleep 600")
-    monkeypatch.setattr(ecp5, "route_note", interrupt)
+    monkeypatch.setattr("hw.flow.routing.progress_note", interrupt)
     with pytest.raises(KeyboardInterrupt):
         make(cache_root)
     assert not left_over(cache_root) and not (cache_root / "failed").exists()
