@@ -243,7 +243,9 @@ class SystolicArray(wiring.Component):
         limit = 2**config.match_bits
         levels = self._moved[:, row :: config.rows].reshape(-1)
         m.submodules[name] = memory = StartValues(
-            words=(limit - np.clip(levels, 0, limit)).tolist(), width=config.match_bits + 1
+            words=(limit - np.clip(levels, 0, limit)).tolist(),
+            width=config.match_bits + 1,
+            memory="lut" if config.thresholds is None else config.thresholds.memory,
         )
         m.d.comb += memory.address.eq(address)
         return memory.data

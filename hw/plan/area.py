@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import ceil, log2, sqrt
 
-from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.array import FEW_STARTS, ArrayConfig, ThresholdConfig
 from hw.plan.carry import chain_sites
 from hw.plan.constant_cost import constant_cost
 from hw.plan.match_sum import MatchSumConfig
@@ -232,11 +232,21 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig, trained: bool 
     hop_bits = walks * array.hops * (depth - 1).bit_length()
     border = {"border": walks} if config.classes > 1 else {}
     if array.has_start:
+        if config.memory == "block" and depth > FEW_STARTS:
+            # Their register is block RAM's. At most: bits that are alike in all words vanish.
+            number, width = walks * array.rows, config.match_bits + 1
+            return Terms(
+                lut=dict(border),
+                ff={"registers": hop_bits},
+                bram=number * block_rams(width, depth),
+                bram_bits=number * width * depth,
+                memories=memory_of(width, depth, "block", number),
+            )
         # The highest bit is set for a threshold of 0 alone.
         width = config.match_bits
         start_bits = _start_bits(array) if trained else width
         start = walks * rom_luts(start_bits, depth) if depth > 1 else 0
-        registers = walks * rom_bits(width, depth) if depth > 16 else 0
+        registers = walks * rom_bits(width, depth) if depth > FEW_STARTS else 0
         return Terms(
             lut={"start": array.rows * start, **border},
             ff={"registers": array.rows * registers + hop_bits},

@@ -29,14 +29,22 @@ from hw.plan.weights import WeightConfig, weight_memory
 from sw.errors import PlanError
 
 __all__ = [
+    "FEW_STARTS",
     "FIFO_LATENCY",
     "ArrayConfig",
     "MatchSumConfig",
     "ThresholdConfig",
+    "WeightKind",
 ]
 
 #: Cycles from a write into an empty output FIFO to the word on its output.
 FIFO_LATENCY = 2
+
+#: What weights are kept in.
+WeightKind = Literal["lut", "block", "spram", "logic"]
+
+#: Start values, of thresholds of one level, that are a LUT a bit.
+FEW_STARTS = 16
 
 #: Rows that a result may cross without a register; bounds the length of a wire.
 _LONGEST_SEGMENT = 16
@@ -69,7 +77,7 @@ class ThresholdConfig:
         Border class of each output row (length: height of the map) and column;
         the class of a pixel is ``y_class * (max(x_classes) + 1) + x_class``.
     memory : "lut" or "block"
-        Where the levels are kept.
+        Where the levels are kept; of one level, up to `FEW_STARTS` are in LUTs either way.
     """
 
     channels: int
@@ -158,7 +166,7 @@ class ArrayConfig:
     lane_bits: int = 1
     height: int = 1
     width: int = 1
-    weight_memory: Literal["lut", "block", "spram", "logic"] = "block"
+    weight_memory: WeightKind = "block"
     pipeline: int = 2
     thresholds: ThresholdConfig | None = None
     rows_per_hop: int = 1

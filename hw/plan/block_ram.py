@@ -54,6 +54,6 @@ SB_RAM40 = BlockRam(
     name="SB_RAM40_4K", shapes=((16, 256), (8, 512), (4, 1024), (2, 2048)), luts=130
 )
 
-#: Of the iCE40 UP5K beside those: one port, one shape, and empty after configuration. There are
-#: 1,320 logic cells for each; a plan takes them for what they save of block RAM.
-SPRAM = BlockRam(name="SB_SPRAM256KA", shapes=((16, 16384),), luts=340)
+#: Of the iCE40 UP5K beside those: one port, one shape, and empty after configuration. Nothing but
+#: weights can use them, so they are worth less than the block RAM that they save.
+SPRAM = BlockRam(name="SB_SPRAM256KA", shapes=((16, 16384),), luts=20)

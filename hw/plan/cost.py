@@ -40,6 +40,7 @@ from sw.errors import PlanError
 
 __all__ = [
     "FLIP_FLOP",
+    "LOADER",
     "LUT",
     "Budget",
     "Cost",
@@ -203,6 +204,9 @@ SMALL_SHARE = Share(bram=1.0)
 
 #: Everything outside the core but the ring of frames.
 LINK = Cost(lut=1150, ff=700, bram=1)
+
+#: What loads memories of 256 Kbit from the board's flash memory, in a design that has any.
+LOADER = Cost(lut=300, ff=200)
 
 #: Bits of a frame's number (`hw.link.endpoint`).
 NUMBER_BITS = 16

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator, SimulatorContext
@@ -90,6 +92,16 @@ def test_exact_with_ninth_words(shape, i_rate, o_rate, rng):
     if i_rate == o_rate == 1.0:
         assert found.i_cycles == list(range(len(case.codes) * case.config.cycles_per_frame))
         assert found.o_cycles[0] == case.config.latency_cycles
+
+
+@pytest.mark.parametrize("shape", [{}, dict(rows=3, width=2, columns=2, x_classes=(0, 1))], ids=str)
+@pytest.mark.parametrize(("i_rate", "o_rate"), [(1.0, 1.0), (0.6, 0.5)])
+def test_exact_with_start_values_in_block_ram(shape, i_rate, o_rate, rng):
+    case = random_case(rng, simd=3, neuron_folds=20, lane_bits=2, frames=3, **shape)
+    assert case.config.thresholds is not None
+    thresholds = replace(case.config.thresholds, memory="block")
+    run(replace(case, config=replace(case.config, thresholds=thresholds)), rng,
+        i_rate=i_rate, o_rate=o_rate)  # fmt: skip
 
 
 @pytest.mark.parametrize("trial", range(25))
