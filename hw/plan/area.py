@@ -141,9 +141,9 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
             lut["sites"] += hops * weights.width
             registers += hops * weights.width
     elif weights.sprams:
-        # Two registers behind the memory, and its address, which is the loader's at first.
-        registers += hops * 2 * weights.width
-        lut["sites"] += hops * weights.address_bits
+        # Two registers behind the memory; loading has the array's own address.
+        registers += hops * (2 * weights.width + 1)
+        lut["sites"] += hops * (3 + weights.sprams)
     elif weights.depth > 1:
         lut["rom"] = hops * rom_luts(weights.width, weights.depth)
         registers += hops * rom_bits(weights.width, weights.depth)

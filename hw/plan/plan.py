@@ -35,7 +35,7 @@ _PLURAL = {
     "ff": "flip-flops",
     "bram": "block RAMs",
     "dsp": "DSPs",
-    "spram": "SPRAMs",
+    "spram": "SPRAMs of 256 Kbit",
 }
 
 

@@ -72,8 +72,10 @@ def test_no_memory_to_load_where_none_is_needed() -> None:
 
 
 def test_too_large_for_all_memories() -> None:
-    # Three layers of 16 Kwords of 64 bits, each.
-    text = r"it needs .*\d+ SPRAMs of 256 Kbit, \d+ more than the 4 usable of 4.*weights alone are 2\.\d+ Mbit"
+    text = (
+        r"it needs .*\d+ SPRAMs of 256 Kbit, \d+ more than the 4 usable of 4.*"
+        r"weights alone are 2\.\d+ Mbit"
+    )
     with pytest.raises(PlanError, match=text):
         plan(dense(784, 1024, 1024, 1024))
 
