@@ -46,6 +46,9 @@ class DeviceBudget:
         Bits of one block RAM.
     dsp : int
         Multipliers, 18 x 18 bits.
+    spram : int
+        Memories of 256 Kbit that are loaded after configuration: of an iCE40 UP5K, on a board
+        where the FPGA can read its flash memory then.
     """
 
     lut: int
@@ -53,6 +56,7 @@ class DeviceBudget:
     bram: int
     bram_bits: int
     dsp: int
+    spram: int = 0
     fabric: str = "ecp5"
 
 

@@ -84,6 +84,7 @@ def count_cells(path: Path) -> Counts:
         ff=len(registers),
         bram=sum(cell["type"].startswith("SB_RAM40_4K") for cell in cells),
         dsp=sum(cell["type"] == "SB_MAC16" for cell in cells),
+        spram=sum(cell["type"] == "SB_SPRAM256KA" for cell in cells),
     )
 
 
@@ -133,6 +134,7 @@ def read_routed(path: Path, clock_mhz: float) -> Routed:
         ff=count_cells(path.with_name("cells.json")).ff,
         bram=used["ICESTORM_RAM"],
         dsp=used.get("ICESTORM_DSP", 0),
+        spram=used.get("ICESTORM_SPRAM", 0),
         fmax_mhz=achieved_mhz(report, clock_mhz, path, "nextpnr-ice40"),
     )
 

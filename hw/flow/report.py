@@ -14,9 +14,21 @@ from hw.flow.result import Implementation
 from hw.options import Planned, bound
 from hw.plan.link import packet_bytes
 
-__all__ = ["make_report", "packet_bytes", "render", "write"]
+__all__ = ["make_report", "packet_bytes", "render", "resources_of", "write"]
 
-RESOURCES = {"lut": "LUT4", "ff": "flip-flops", "bram": "block RAM", "dsp": "multipliers"}
+RESOURCES = {
+    "lut": "LUT4",
+    "ff": "flip-flops",
+    "bram": "block RAM",
+    "dsp": "multipliers",
+    "spram": "SPRAM",
+}
+
+
+def resources_of(report: dict[str, Any]) -> dict[str, str]:
+    """`RESOURCES` to show: SPRAM only of a device that has any."""
+    some = report["predicted"]["spram"] or report.get("available", {}).get("spram")
+    return {name: title for name, title in RESOURCES.items() if name != "spram" or some}
 
 
 def link_frames_per_second(planned: Planned) -> float:
@@ -114,7 +126,7 @@ def _resources(report: dict[str, Any]) -> Table:
     table.add_column("")
     for column in ("predicted", "routed", "error", "of the device"):
         table.add_column(column, justify="right")
-    for name, title in RESOURCES.items():
+    for name, title in resources_of(report).items():
         row = [title, f"{report['predicted'][name]:,}"]
         if report["routed"]:
             used, have = report["routed"][name], report["available"][name]
@@ -132,7 +144,7 @@ def _layers(report: dict[str, Any]) -> Table:
     table = Table(box=None, title="\nLayers", title_justify="left")
     table.add_column("")
     columns = ("kind", "outputs", "fan_in", "rows", "simd", "weight_memory", "cycles")
-    columns += tuple(RESOURCES)
+    columns += tuple(resources_of(report))
     for column in columns:
         table.add_column(column.replace("_", " "), justify="right")
     for layer in report["layers"]:

@@ -41,14 +41,15 @@ __all__ = [
 class Terms:
     """How many of each term; a name is a key of `LUT` or `FLIP_FLOP` of `hw.plan.cost`.
 
-    ``bram`` and ``bram_bits`` are block RAMs and the bits kept in them, and ``memories`` all
-    memories but those of constants in LUTs.
+    ``bram`` and ``bram_bits`` are block RAMs and the bits kept in them, ``spram`` memories of
+    256 Kbit, and ``memories`` all other memories but those of constants in LUTs.
     """
 
     lut: dict[str, float] = field(default_factory=dict)
     ff: dict[str, float] = field(default_factory=dict)
     bram: int = 0
     bram_bits: int = 0
+    spram: int = 0
     memories: tuple[Memory, ...] = ()
 
 
@@ -139,6 +140,10 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
             # The register that gathers them, and a choice between it and what is read.
             lut["sites"] += hops * weights.width
             registers += hops * weights.width
+    elif weights.sprams:
+        # Two registers behind the memory, and its address, which is the loader's at first.
+        registers += hops * 2 * weights.width
+        lut["sites"] += hops * weights.address_bits
     elif weights.depth > 1:
         lut["rom"] = hops * rom_luts(weights.width, weights.depth)
         registers += hops * rom_bits(weights.width, weights.depth)
@@ -167,6 +172,7 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
         ff={"array": 1, "registers": registers},
         bram=blocks,
         bram_bits=bits,
+        spram=hops * weights.sprams,
         memories=memories,
     )
 

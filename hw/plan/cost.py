@@ -85,7 +85,7 @@ FLIP_FLOP: dict[str, float] = {
 #: Terms that are counted, one each, and not fitted.
 COUNTED = ("sites", "rom", "registers")
 
-RESOURCES = ("lut", "ff", "bram", "dsp")
+RESOURCES = ("lut", "ff", "bram", "dsp", "spram")
 
 
 class Budget(Protocol):
@@ -99,6 +99,8 @@ class Budget(Protocol):
     def bram(self) -> int: ...
     @property
     def dsp(self) -> int: ...
+    @property
+    def spram(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,7 @@ class Cost:
     ff: int = 0
     bram: int = 0
     dsp: int = 0
+    spram: int = 0
     bram_bits: int = 0
     ram_lut: int = 0
     small_bram: int = 0
@@ -128,6 +131,7 @@ class Cost:
             ff=self.ff + other.ff,
             bram=self.bram + other.bram,
             dsp=self.dsp + other.dsp,
+            spram=self.spram + other.spram,
             bram_bits=self.bram_bits + other.bram_bits,
             ram_lut=self.ram_lut + other.ram_lut,
             small_bram=self.small_bram + other.small_bram,
@@ -159,6 +163,7 @@ class Share:
     ff: float = 0.75
     bram: float = 0.9
     dsp: float = 1.0
+    spram: float = 1.0
 
     def __post_init__(self) -> None:
         for name in RESOURCES:
@@ -211,6 +216,7 @@ def total(
         lut=ceil(weighed(terms.lut, lut)),
         ff=ceil(weighed(terms.ff, flip_flop)),
         bram=terms.bram,
+        spram=terms.spram,
         bram_bits=terms.bram_bits,
         ram_lut=round(sum(memory.lut_sites for memory in terms.memories)),
         small_bram=sum(memory.small_bram for memory in terms.memories),

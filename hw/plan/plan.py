@@ -30,7 +30,13 @@ __all__ = ["Candidate", "Clock", "LayerPlan", "Plan", "largest_memory", "make_pl
 #: A clock in MHz, or a function that gives the fastest one there is up to a limit.
 Clock = float | Callable[[float], float]
 
-_PLURAL = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs", "dsp": "DSPs"}
+_PLURAL = {
+    "lut": "LUTs",
+    "ff": "flip-flops",
+    "bram": "block RAMs",
+    "dsp": "DSPs",
+    "spram": "SPRAMs",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,7 @@ class Plan:
     cycles_per_frame : int
         In steady state, with an input that never starves and an output never stalled.
     limited_by : str
-        What keeps the plan from more frames/s: "lut", "ff", "bram", "dsp", "fps" (as many
+        What keeps the plan from more frames/s: "lut", "ff", "bram", "dsp", "spram", "fps" (as many
         as were asked for), or the name of a layer that is folded no further.
     fmax_mhz : float
         Clock that the routed design is predicted to reach.
@@ -152,7 +158,7 @@ def make_plan(
     model : Model
     board, size : str
         Names for reports and errors.
-    budget : has integer attributes ``lut``, ``ff``, ``bram``, ``dsp``
+    budget : has integer attributes ``lut``, ``ff``, ``bram``, ``dsp``, ``spram``
         Of the whole device.
     clock : float or callable
         Clock of the core in MHz, or the fastest one up to a limit as a function of it: the

@@ -28,6 +28,7 @@ from math import gcd
 
 import numpy as np
 
+from hw.plan.block_ram import SPRAM
 from hw.plan.chain import Answer, Chain, Link, pareto
 from hw.plan.cost import RESOURCES, Cost, width_cost
 from hw.plan.edges import join
@@ -47,7 +48,9 @@ def worth(fabric: Fabric) -> Cost:
 
     About as many as there are for each that a plan may use, on devices of any size.
     """
-    return Cost(lut=20, ff=16, bram=round(20 * fabric.bram_luts), dsp=20 * 100)
+    return Cost(
+        lut=20, ff=16, bram=round(20 * fabric.bram_luts), dsp=20 * 100, spram=20 * SPRAM.luts
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -171,7 +171,10 @@ def test_takes_as_many_folds_as_it_has_credits(synapse_folds, rng):
         ({"pipeline": 0}, r"pipeline is 0"),
         ({"lane_bits": 1.5}, r"lane_bits is 1.5"),
         ({"columns": 2, "width": 3}, r"columns is 2, which does not divide width = 3.*instance 1"),
-        ({"weight_memory": "flash"}, r"memory is 'flash', but must be 'lut', 'block' or 'logic'"),
+        (
+            {"weight_memory": "flash"},
+            r"memory is 'flash', but must be 'lut', 'block', 'spram' or 'logic'",
+        ),
         (
             {"weight_memory": "logic"},
             r"4 rows for 8 outputs and 6 lanes for 18 taps.*Set rows to 8",
