@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.spram.image import SPRAM_BITS
+from hw.plan.block_ram import SPRAM
 
 __all__ = ["LoadBus"]
 
@@ -36,4 +36,4 @@ class LoadBus(wiring.Signature):
 
     def __init__(self, sprams: int) -> None:
         self.sprams = sprams
-        super().__init__({"data": Out(SPRAM_BITS), "write": Out(sprams), "end": In(sprams)})
+        super().__init__({"data": Out(SPRAM.width), "write": Out(sprams), "end": In(sprams)})

@@ -27,18 +27,11 @@ from sw.errors import ToolError
 __all__ = [
     "HEADER_BYTES",
     "MAGIC",
-    "SPRAM_BITS",
-    "SPRAM_WORDS",
     "WAKE_SECONDS",
     "WEIGHTS_OFFSET",
     "LoadConfig",
     "WeightImage",
-    "columns",
 ]
-
-#: Words of an SPRAM, and bits of each.
-SPRAM_WORDS = 16_384
-SPRAM_BITS = 16
 
 MAGIC = b"BNAW"
 HEADER_BYTES = 12
@@ -49,12 +42,6 @@ WEIGHTS_OFFSET = 128 * 1024
 #: Longest time for a flash memory to wake up (tRES): 3 us of Winbond's W25Q128JV on the
 #: iCEBreaker, up to 35 us of other makers'.
 WAKE_SECONDS = 40e-6
-
-
-def columns(words: Sequence[int], width: int) -> list[list[int]]:
-    """The words of a memory of ``width`` bits as they lie across its SPRAMs, bits 0 to 15 first."""
-    mask = (1 << SPRAM_BITS) - 1
-    return [[word >> first & mask for word in words] for first in range(0, width, SPRAM_BITS)]
 
 
 @dataclass(frozen=True, kw_only=True)

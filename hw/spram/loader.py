@@ -7,7 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.load import LoadBus
-from hw.spram.image import SPRAM_BITS, LoadConfig
+from hw.plan.block_ram import SPRAM
+from hw.spram.image import LoadConfig
 
 __all__ = ["WeightLoader"]
 
@@ -51,7 +52,7 @@ class WeightLoader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, bus, i_stream = self.config, self.bus, self.i_stream
-        word = Signal(SPRAM_BITS)
+        word = Signal(SPRAM.width)
         crc = Signal(32, init=-1)
         bits = Signal(4)  # 8 to 15 while a byte goes into the CRC
         odd, written, all_written = Signal(), Signal(), Signal()

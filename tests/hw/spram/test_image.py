@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import zlib
 
-import numpy as np
 import pytest
 
-from hw.spram.image import WEIGHTS_OFFSET, LoadConfig, WeightImage, columns
+from hw.spram.image import WEIGHTS_OFFSET, LoadConfig, WeightImage
 from sw.errors import ToolError
 
 
@@ -18,15 +17,6 @@ def test_bytes() -> None:
     packed = image.pack()
     assert packed[:8] == b"BNAW\x06\0\0\0" and packed[12:] == payload
     assert int.from_bytes(packed[8:12], "little") == zlib.crc32(payload) == image.crc32
-
-
-def test_words_lie_across_memories(rng: np.random.Generator) -> None:
-    words = [int.from_bytes(rng.bytes(5), "little") for _ in range(9)]
-    parts = columns(words, 37)
-    assert [w & 2**37 - 1 for w in words] == [
-        a | b << 16 | (c & 31) << 32 for a, b, c in zip(*parts, strict=True)
-    ]
-    assert columns([0x1FFFF], 16) == [[0xFFFF]]
 
 
 def test_behind_a_bitstream() -> None:
