@@ -1,16 +1,17 @@
-"""A flash memory at the pins of SPI, as RTL."""
+"""A flash memory at the pins of SPI, as RTL, and a SoC that is filled from one."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In
+from amaranth.lib.wiring import In, connect
 
-from hw.spram.image import WEIGHTS_OFFSET
+from hw.soc import SoC
+from hw.spram.image import WAKE_SECONDS, WEIGHTS_OFFSET
 from hw.spram.reader import READ, WAKE, FlashPins
 
-__all__ = ["FlashModel"]
+__all__ = ["FlashModel", "FlashedSoC"]
 
 #: Bytes that are read at a time. Wide rows are quicker to compile.
 _ROW = 64
@@ -109,3 +110,43 @@ class FlashModel(wiring.Component):
         with m.If(address >= len(self._contents)):
             m.d.comb += byte.eq(0xFF)
         return byte
+
+
+class FlashedSoC(wiring.Component):
+    """A SoC with weights in SPRAM, and the flash memory beside it.
+
+    Its members are the SoC's but for the flash memory's pins.
+
+    Parameters
+    ----------
+    soc : SoC
+    contents : bytes, optional
+        Of the flash memory where the weights begin: else what the SoC was built for.
+    """
+
+    def __init__(self, soc: SoC, contents: bytes | None = None) -> None:
+        assert soc.image is not None and soc.load is not None, "it has weights in SPRAM"
+        self._soc = soc
+        self._flash = FlashModel(
+            soc.image.pack() if contents is None else contents,
+            wake_cycles=round(WAKE_SECONDS * soc.load.clock_hz),
+        )
+        members = dict(soc.signature.members)
+        del members["flash"]
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.soc = soc = self._soc
+        m.submodules.flash = flash = self._flash
+        connect(m, soc.flash, flash.pins)
+        for name, member in self.signature.members.items():
+            inner, outer = getattr(soc, name), getattr(self, name)
+            if not member.is_port:
+                here = wiring.flipped(outer)
+                connect(m, *((here, inner) if member.flow == In else (inner, here)))
+            elif member.flow == In:
+                m.d.comb += inner.eq(outer)
+            else:
+                m.d.comb += outer.eq(inner)
+        return m
