@@ -19,6 +19,7 @@ from hw.flow.cache import Cache, content_key
 from hw.flow.netlist import improve
 from hw.flow.result import Counts, Implementation, Routed
 from hw.flow.toolchain import Tool, find_nextpnr, find_packer, find_yosys
+from hw.spram.image import WeightImage
 from sw import cli
 from sw.errors import ClockError, PlanError, ToolError, UserError
 
@@ -52,10 +53,13 @@ class Sources:
         The design, whose top module is ``top``.
     constraints : bytes or None
         Pins and clocks in the family's format; None for a block on its own.
+    image : WeightImage or None
+        Weights that the board's flash memory must hold behind the bitstream.
     """
 
     rtlil: bytes
     constraints: bytes | None
+    image: WeightImage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
