@@ -231,6 +231,7 @@ class _Large:
     bram: int = 1_000
     bram_bits: int = _BLOCK_BITS
     dsp: int = 0
+    spram: int = 0
 
 
 def measure_planner() -> dict[str, Any]:

@@ -19,12 +19,13 @@ from benchmarks.size import FAMILY, design_of, measure
 from benchmarks.size_cases import Case
 from hw.blocks.integer import IntegerArray
 from hw.flow.synthesis import synthesise
-from hw.plan.cost import RESOURCES
 from hw.plan.integer import IntegerArrayConfig
 from hw.plan.integer_cost import integer_cost
 from sw import cli
 
 __all__ = ["BASELINE", "CASES", "IntegerCase"]
+
+RESOURCES = ("lut", "ff", "bram", "dsp")
 
 BASELINE = Path(__file__).parents[1] / "tests" / "baselines" / "size_integer.json"
 

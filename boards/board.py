@@ -44,6 +44,9 @@ class DeviceBudget:
         Bits of one block RAM.
     dsp : int
         Multipliers, 18 x 18 bits.
+    spram : int
+        Memories of 256 Kbit that are loaded after configuration: of an iCE40 UP5K, on a board
+        where the FPGA can read its flash memory then.
     """
 
     lut: int
@@ -51,6 +54,7 @@ class DeviceBudget:
     bram: int
     bram_bits: int
     dsp: int
+    spram: int = 0
     fabric: str = "ecp5"
 
 
@@ -100,6 +104,10 @@ class Board:
         has too few.
     idle : tuple of (resource, number)
         Outputs that are held inactive, such as the select of a chip that shares pins.
+    spi_flash : (resource, number), optional
+        The flash memory that the FPGA is configured from, where its pins are free afterwards: with
+        ``cs``, ``clk``, ``copi`` and ``cipo``, and any others, which are held inactive.
+        There come weights from that no bitstream can hold.
     usb_clocks : callable, optional
         Where the platform has USB lines as its resource "usb": from the generator of the
         ``sync`` clock to what drives the domains ``usb_io``, 48 MHz, and ``usb``, 12 MHz.
@@ -136,6 +144,7 @@ class Board:
     flash_persistent: tuple[str, ...] | None = None
     flash_prepare: tuple[tuple[str, ...], ...] = ()
     idle: tuple[tuple[str, int], ...] = ()
+    spi_flash: tuple[str, int] | None = None
     usb_clocks: Callable[[Any], Elaboratable] | None = None
 
     def fastest_clock_mhz(self, limit_mhz: float, *, uart: bool = True) -> float:

@@ -28,10 +28,11 @@ from boards.pll import nearest, within
 __all__ = ["BUDGETS", "Ice40Clock", "Input", "PllPlan", "solve_pll"]
 
 #: Counts as nextpnr-ice40 reports them (ICESTORM_LC, ICESTORM_RAM). A logic cell is a LUT and a
-#: flip-flop. The UP5K's eight multipliers of 16 x 16 bits and its four memories of 256 Kbit
-#: are not used.
+#: flip-flop. The UP5K's eight multipliers of 16 x 16 bits are not used.
 BUDGETS = {
-    "UP5K": DeviceBudget(fabric="up5k", lut=5_280, ff=5_280, bram=30, bram_bits=4_096, dsp=0),
+    "UP5K": DeviceBudget(
+        fabric="up5k", lut=5_280, ff=5_280, bram=30, bram_bits=4_096, dsp=0, spram=4
+    ),
     "HX8K": DeviceBudget(fabric="hx8k", lut=7_680, ff=7_680, bram=32, bram_bits=4_096, dsp=0),
 }
 

@@ -39,6 +39,7 @@ SIZES = {
         heartbeat=("led_g", 0),
         activity=("led_r", 0),
         found=("led_g", 1),
+        spi_flash=("spi_flash_1x", 0),
         **ICEPROG,
     )
 }

@@ -4,10 +4,13 @@ The 12 MHz oscillator reaches pin 20 through the jumper OSC, which must be solde
 own oscillator is up to 10 % off, which no UART bears. The FT232H to USB has one channel, whose
 lines it shares with the flash: pin 15 hears the host, 14 speaks, and 16, the flash's select, is
 held high, as public pin files of the board have it (``serial_rxd 15``, ``serial_txd 14``,
-``spi_cs 16``).
+``spi_cs 16``). So the FPGA cannot read the flash while the host may speak, and the UP5K's memories
+of 256 Kbit, which would be loaded from there, are not used.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from amaranth.build import Attrs, PinsN, Resource
 from amaranth_boards.resources import LEDResources, UARTResource
@@ -49,7 +52,7 @@ SIZES = {
         title="UPduino v3",
         family="ice40",
         device="--up5k --package sg48",
-        budget=BUDGETS["UP5K"],
+        budget=replace(BUDGETS["UP5K"], spram=0),
         platform=_platform,
         default_clock_mhz=24.0,
         clock_plan=lambda mhz: solve_pll(OSCILLATOR_MHZ, mhz, input="core"),

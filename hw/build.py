@@ -8,18 +8,20 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from hw.ethernet import EthernetSoC
 from hw.flow import ethernet, manifest, report
 from hw.flow.export import GENERIC, TARGETS, export, parse_budget
-from hw.flow.load import find_loader, load_bitstream
+from hw.flow.load import WITH_WEIGHTS, check_target, find_loader, load_bitstream
 from hw.flow.output import default_folder, output_folder
 from hw.flow.result import Implementation
 from hw.flow.run import Sources, implement
 from hw.flow.top import elaborate
 from hw.options import DEFAULT_BOARD, Planned, add_plan_arguments, planned
 from hw.soc import SoC
+from hw.spram.image import WeightImage
 from sw import cli
 from sw.errors import ClockError, ModelError
 from sw.model import load
@@ -31,9 +33,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse the command line, build, and print the report."""
     parser = argparse.ArgumentParser(
         prog="python -m hw.build",
-        description="Build the accelerator of a model for a board: top.bit (Gowin: top.fs), "
-        "top.il, manifest.json, report.json, report.txt and the tools' logs, in one folder. Or "
-        "only its core, with AXI4-Stream ports, for a system of your own: core.v or core.il.",
+        description="Build the accelerator of a model for a board: top.bit (Gowin: top.fs; with "
+        "weights for the flash memory: top.bin), top.il, manifest.json, report.json, report.txt "
+        "and the tools' logs, in one folder. Or only its core, with AXI4-Stream ports, for a "
+        "system of your own: core.v or core.il.",
     )
     parser.add_argument("model", type=Path, help="model.npz")
     add_plan_arguments(parser)
@@ -124,6 +127,8 @@ def build(options: argparse.Namespace) -> dict:
     board = plan.board
     target = options.out or default_folder(board.name, board.size, plan.plan.model)
     loader = find_loader(board, persistent=options.persistent) if options.flash else None
+    if loader is not None and plan.plan.predicted.spram:
+        check_target(loader, WITH_WEIGHTS)
     with output_folder(target) as folder:
         start = time.monotonic()
         sources = _elaborate(plan)
@@ -132,7 +137,9 @@ def build(options: argparse.Namespace) -> dict:
         if not options.dry_run:
             plan, sources, made = _implement(options, plan, sources)
         _fill(folder, options, plan, sources, made)
-        result = report.make_report(plan, made, elaborate_seconds=seconds, seed=options.seed)
+        result = report.make_report(
+            plan, made, elaborate_seconds=seconds, seed=options.seed, image=sources.image
+        )
         if made is not None:
             report.write(result, folder)
     cli.console.print(f"written: {target}", markup=False)
@@ -179,7 +186,7 @@ def sources_of(plan: Planned) -> Sources:
         return ethernet.elaborate(plan.board, clock, design)
     phy = "bytes" if plan.baud is None else "uart"
     soc = SoC(plan.plan, plan.model, clock_hz=plan.clock_hz, baud=plan.baud, phy=phy)
-    return elaborate(plan.board, clock, soc)
+    return replace(elaborate(plan.board, clock, soc), image=soc.image)
 
 
 def _fill(
@@ -196,8 +203,7 @@ def _fill(
     (folder / "plan.json").write_text(text, encoding="utf-8")
     files = ["model.npz", "top.il", "plan.json"]
     if made is not None:
-        shutil.copyfile(made.folder / made.bitstream, folder / made.bitstream)
-        files.append(made.bitstream)
+        files.append(_bitstream(made, sources.image, folder))
         (folder / "logs").mkdir()
         for log in sorted(made.folder.glob("*.log")):
             shutil.copyfile(log, folder / "logs" / log.name)
@@ -223,7 +229,18 @@ def _fill(
         plan=plan.plan.summary(),
         files=digests,
         tools=made.tools if made else {},
+        flash=sources.image.summary() if sources.image else None,
     ).write(folder)
+
+
+def _bitstream(made: Implementation, image: WeightImage | None, folder: Path) -> str:
+    """Write the bitstream, and behind it the weights that it reads; the file's name."""
+    source = made.folder / made.bitstream
+    if image is None:
+        shutil.copyfile(source, folder / made.bitstream)
+        return made.bitstream
+    (folder / WITH_WEIGHTS).write_bytes(image.behind(source.read_bytes()))
+    return WITH_WEIGHTS
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,6 +19,7 @@ from hw.blocks.head import Head, head_layout
 from hw.blocks.integer import IntegerArray
 from hw.blocks.join import Add, Concat
 from hw.blocks.line_buffer import LineBuffer
+from hw.blocks.load import LoadBus
 from hw.blocks.objectness import Objectness, object_layout
 from hw.blocks.pool import Pool
 from hw.blocks.scale import Scale
@@ -44,6 +45,7 @@ from hw.plan.stages import (
     cut,
 )
 from hw.plan.stream_threshold import StreamThresholdConfig
+from hw.spram.image import WeightImage
 from sw.model.model import Model
 
 __all__ = ["Core", "Tap"]
@@ -93,6 +95,13 @@ class Core(wiring.Component):
     taps : bool
         Add an output-only port ``tap_<i>`` for each stage, in stream order, for
         simulators to record; `taps` tells what passes there.
+    loaded : bool
+        Weights in SPRAM are there from the start, for simulation: on a device they are not.
+
+    Attributes
+    ----------
+    image : WeightImage or None
+        What its SPRAMs hold; None without any.
 
     Members
     -------
@@ -102,9 +111,14 @@ class Core(wiring.Component):
         ``data``, signed, one score a beat, or the index of the greatest; ``last``
         marks the last of a frame. Of a detector's plan also ``object``: the score is
         an objectness that reaches the plan's.
+    load : In(LoadBus(image.sprams))
+        Where there are weights in SPRAM and it is not ``loaded``: brings them, the words of
+        `image` in their order, before the first frame.
     """
 
-    def __init__(self, plan: Plan, model: Model, *, taps: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, model: Model, *, taps: bool = False, loaded: bool = True
+    ) -> None:
         self.plan = plan
         self._stages = cut(model.graph, least_scores(model, plan.objectness))
         assert [s.name for s in self._stages] == [layer.name for layer in plan.layers]
@@ -113,6 +127,14 @@ class Core(wiring.Component):
             "i_stream": In(stream.Signature(plan.i_lanes * plan.i_bits)),
             "o_stream": Out(stream.Signature(layout(plan.head.score_bits))),
         }
+        words: list[list[int]] = []
+        for stage, layer in zip(self._stages, plan.layers, strict=True):
+            if isinstance(stage, ArrayStage):
+                words += _array(stage, layer).spram_words()
+        self.image = WeightImage.of(words) if words else None
+        self._loaded = loaded or self.image is None
+        if self.image is not None and not loaded:
+            members["load"] = In(LoadBus(self.image.sprams))
         self.taps: tuple[Tap, ...] = ()
         if taps:
             types = model.graph.types
@@ -126,6 +148,7 @@ class Core(wiring.Component):
         m = Module()
         readers = Counter(name for stage in self._stages for name in stage.sources)
         streams: dict[str, Iterator[stream.Interface]] = {}
+        loads: list[Any] = []
         source = self.plan.layers[0].edges[0].source
         width = self.plan.i_lanes * self.plan.i_bits
         streams[source] = _forked(m, "input", wiring.flipped(self.i_stream), width, readers[source])
@@ -135,8 +158,10 @@ class Core(wiring.Component):
                 for place, edge in enumerate(layer.edges)
             ]
             output: Any = None
-            for name, block in _blocks(stage, layer):
+            for name, block in _blocks(stage, layer, loaded=self._loaded):
                 m.submodules[f"{name}_{index}"] = block
+                if "load" in block.signature.members:
+                    loads.append(block.load)
                 for beat, i_stream in zip(beats, _inputs(block), strict=True):
                     wiring.connect(m, beat, i_stream)
                 output = block.o_stream
@@ -156,6 +181,10 @@ class Core(wiring.Component):
             streams[layer.tensor] = _forked(
                 m, str(index), output, layer.lanes * layer.bits, readers[layer.tensor]
             )
+        if loads:
+            m.d.comb += [load.data.eq(self.load.data) for load in loads]
+            m.d.comb += Cat(load.write for load in loads).eq(self.load.write)
+            m.d.comb += self.load.end.eq(Cat(load.end for load in loads))
         return m
 
 
@@ -206,16 +235,23 @@ def _tap(index: int, layer: LayerPlan, types: Mapping[str, object]) -> Tap:
     )
 
 
-def _blocks(stage: Stage, layer: LayerPlan) -> list[tuple[str, Any]]:
+def _array(stage: ArrayStage, layer: LayerPlan, *, loaded: bool = True) -> SystolicArray:
+    """The array of a layer, with its data."""
+    assert layer.array is not None
+    return SystolicArray(
+        config=layer.array,
+        weights=stage.weights,
+        thresholds=stage.thresholds,
+        inverted=stage.inverted,
+        loaded=loaded,
+    )
+
+
+def _blocks(stage: Stage, layer: LayerPlan, *, loaded: bool) -> list[tuple[str, Any]]:
     """The layer's blocks with their data, in stream order."""
     if isinstance(stage, ArrayStage):
-        assert layer.line_buffer is not None and layer.array is not None
-        array = SystolicArray(
-            config=layer.array,
-            weights=stage.weights,
-            thresholds=stage.thresholds,
-            inverted=stage.inverted,
-        )
+        assert layer.line_buffer is not None
+        array = _array(stage, layer, loaded=loaded)
         blocks = [("line_buffer", LineBuffer(config=layer.line_buffer)), ("array", array)]
         if layer.column_order is not None:
             blocks.append(("column_order", ColumnOrder(config=layer.column_order)))

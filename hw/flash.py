@@ -6,7 +6,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from hw.flow.load import bitstream_of, find_loader, load_bitstream
+from hw.flow.load import bitstream_of, check_target, find_loader, load_bitstream
 from sw import cli
 
 __all__ = ["main"]
@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     board, name = bitstream_of(options.build)
     loader = find_loader(board, persistent=options.persistent)
+    check_target(loader, name)
     if options.dry_run:
         for tool in (*loader.prepare, loader.tool):
             print(shlex.join([*tool.argv, name]))

@@ -179,10 +179,14 @@ def _has_usb(sizes: dict[str, boards.Board]) -> bool:
     return any(board.usb_clocks is not None for board in sizes.values())
 
 
-def candidates() -> list[Candidate]:
-    """Every size of every board, for an error to name one that would do."""
+def candidates(*, spram: bool = True) -> list[Candidate]:
+    """Every size of every board, its SPRAM included or not, for an error to name one."""
     return [
-        Candidate(board=board.name, size=board.size, budget=board.budget)
+        Candidate(
+            board=board.name,
+            size=board.size,
+            budget=board.budget if spram else replace(board.budget, spram=0),
+        )
         for sizes in boards.BOARDS.values()
         for board in sizes.values()
     ]

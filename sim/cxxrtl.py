@@ -60,7 +60,8 @@ class Streams:
     """A top level of one input stream, one output stream and any number of taps.
 
     Ports are named as Amaranth names them, e.g. ``i_stream__valid``; widths in bits.
-    With ``bytes_only`` the bench moves bytes, without waiting for a count of them.
+    With ``bytes_only`` the bench moves bytes, without waiting for a count of them. ``loaded``
+    is an output that says that weights have come, of a design that waits for them.
     """
 
     i_name: str = "i_stream"
@@ -69,14 +70,16 @@ class Streams:
     o_width: int
     taps: tuple[TapPorts, ...] = ()
     bytes_only: bool = False
+    loaded: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Serial:
-    """A top level of one serial line in each direction."""
+    """A top level of one serial line in each direction; ``loaded`` as of `Streams`."""
 
     rx: str = "rx"
     tx: str = "tx"
+    loaded: str | None = None
 
 
 def words_of(width: int) -> int:
@@ -193,6 +196,8 @@ def _glue(interface: Streams | Serial) -> str:
         '#include "design.cc"',
         "#define DESIGN cxxrtl_design::p_top",
     ]
+    if interface.loaded is not None:
+        lines.append(f"#define LOADED {mangle(interface.loaded)}")
     if isinstance(interface, Serial):
         lines += [
             "#define HAS_UART",

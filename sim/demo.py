@@ -115,7 +115,7 @@ def _show(figures: dict[str, Any]) -> None:
     table.add_row(
         "clock", f"{figures['clock_mhz']:g} MHz; Fmax {routed['fmax_mhz']:.1f} MHz routed"
     )
-    for name, title in report.RESOURCES.items():
+    for name, title in report.resources_of(figures).items():
         used, have = routed[name], figures["available"][name]
         table.add_row(title, f"{used:,} of {have:,}; {predicted[name]:,} predicted")
     rate = figures["frames_per_second"]

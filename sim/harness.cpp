@@ -100,6 +100,26 @@ void bench_reset(Bench *bench) {
   bench->top.p_rst.set(false);
 }
 
+#ifdef LOADED
+// Cycles with nothing on the link until the design's weights have come, or `limit` have passed.
+// Returns whether they have.
+bool bench_load(Bench *bench, uint64_t limit) {
+  auto &top = bench->top;
+#ifdef HAS_UART
+  top.RX.set(true);
+#else
+  top.I_VALID.set(false);
+  top.O_READY.set(false);
+#endif
+  for (uint64_t i = 0; i < limit; i++) {
+    bench->settle();
+    if (bit(top.LOADED)) return true;
+    bench->tick();
+  }
+  return false;
+}
+#endif
+
 #ifdef HAS_STREAMS
 // Feeds `i_count` beats and collects `o_count`, and what passes the taps until they
 // are full; stops early after `idle_limit` cycles in which nothing moved. A stall is a cycle in which the bench withholds

@@ -10,6 +10,7 @@ from hw.soc import SoC
 from sw.model import Model
 
 from .cxxrtl import Serial, Streams, compile_rtl
+from .flash import FlashedSoC
 
 __all__ = ["SocSimulator"]
 
@@ -28,9 +29,14 @@ class SocSimulator:
     mode : "bits" or "bytes"
         "bits" drives the two serial lines bit by bit; "bytes" leaves the UART out
         and moves a byte a cycle at most, for data sets.
+    contents : bytes, optional
+        What the flash memory holds where the weights of a plan with SPRAM begin, in place of
+        these weights. They are read from it before anything else happens, and after `reset`.
 
     Attributes
     ----------
+    loaded : bool
+        There is nothing to load, or it was found right.
     host_clock : float
         Bit clock of the far end of the line over what it should be: 1.03 is 3 % too fast.
     """
@@ -43,16 +49,26 @@ class SocSimulator:
         clock_hz: int,
         baud: int | None,
         mode: Literal["bits", "bytes"] = "bits",
+        contents: bytes | None = None,
     ) -> None:
         soc = SoC(plan, model, clock_hz=clock_hz, baud=baud, phy="uart" if mode == "bits" else mode)
+        design = soc if soc.load is None else FlashedSoC(soc, contents)
+        loaded = None if soc.load is None else "loaded"
         interface = (
-            Serial()
+            Serial(loaded=loaded)
             if mode == "bits"
-            else Streams(i_name="i_bytes", o_name="o_bytes", i_width=8, o_width=8, bytes_only=True)
+            else Streams(
+                i_name="i_bytes",
+                o_name="o_bytes",
+                i_width=8,
+                o_width=8,
+                bytes_only=True,
+                loaded=loaded,
+            )
         )
-        ports = [value for _, _, value in soc.signature.flatten(soc)]
+        ports = [value for _, _, value in design.signature.flatten(design)]
         self._library = compile_rtl(
-            soc, ports=ports, interface=interface, name=f"the SoC of {model.name}"
+            design, ports=ports, interface=interface, name=f"the SoC of {model.name}"
         )
         self._library.bench_new.restype = ctypes.c_void_p
         self._exchange = self._library.bench_uart if mode == "bits" else self._library.bench_bytes
@@ -70,6 +86,17 @@ class SocSimulator:
         self._answer = ctypes.create_string_buffer(0)
         self._library.bench_cycles.restype = ctypes.c_uint64
         self._bench = ctypes.c_void_p(self._library.bench_new())
+        self._load = soc.load
+        self.loaded = self._fill()
+
+    def _fill(self) -> bool:
+        """Let the weights come; whether they have, and were right."""
+        if self._load is None:
+            return True
+        self._library.bench_load.restype = ctypes.c_bool
+        # So long that, if they were not, they have begun to come again.
+        limit = ctypes.c_uint64(self._load.cycles + 2**self._load.wake_bits)
+        return self._library.bench_load(self._bench, limit)
 
     @property
     def cycles(self) -> int:
@@ -84,6 +111,7 @@ class SocSimulator:
     def reset(self) -> None:
         """Reset the chip, wherever it is; what is on the line at the time stays there."""
         self._library.bench_reset(self._bench)
+        self.loaded = self._fill()
 
     def break_line(self, *, to: int = 0, back: int = 0) -> None:
         """Hold the line to the chip, and the line from it, low for so many bits."""

@@ -12,9 +12,10 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
 from hw.blocks.constant_rows import ConstantRows
+from hw.blocks.load import LoadBus
 from hw.blocks.pe import PE
 from hw.blocks.threshold import StartValues, ThresholdAddress, ThresholdUnit
-from hw.blocks.weights import WeightMemory
+from hw.blocks.weights import WeightMemory, columns
 from hw.plan.array import ArrayConfig
 from hw.plan.weights import WEIGHT_LATENCY
 
@@ -43,6 +44,8 @@ class SystolicArray(wiring.Component):
     thresholds : int array (classes, C, L), or None
         Levels on the matches A, ascending along L.
     inverted : bool array (C,), or None
+    loaded : bool
+        Weights in SPRAM are there from the start, as on no device.
 
     Attributes
     ----------
@@ -50,6 +53,9 @@ class SystolicArray(wiring.Component):
         Column j's lanes from bit ``j * simd * lane_bits``.
     o_stream : stream of unsigned(columns * rows * out_bits), out
         Column j's rows from bit ``j * rows * out_bits``.
+    load : LoadBus(sprams), in
+        Where weights are in SPRAM and not ``loaded``; the first beat may come two cycles after
+        the last word.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class SystolicArray(wiring.Component):
         weights: ArrayLike,
         thresholds: ArrayLike | None = None,
         inverted: ArrayLike | None = None,
+        loaded: bool = True,
     ) -> None:
         self.config = config
         self.weights = np.asarray(weights, np.bool_)
@@ -77,12 +84,15 @@ class SystolicArray(wiring.Component):
                 self._flips[self.inverted] ^= True
                 moved = config.match_max - self.thresholds + 1
                 self._moved = np.where(self.inverted[:, None], moved, self.thresholds)
-        super().__init__(
-            {
-                "i_stream": In(stream.Signature(config.columns * config.simd * config.lane_bits)),
-                "o_stream": Out(stream.Signature(config.columns * config.rows * config.out_bits)),
-            }
-        )
+        members = {
+            "i_stream": In(stream.Signature(config.columns * config.simd * config.lane_bits)),
+            "o_stream": Out(stream.Signature(config.columns * config.rows * config.out_bits)),
+        }
+        self.sprams = config.hops * config.weights.sprams
+        self._loaded = loaded or not self.sprams
+        if not self._loaded:
+            members["load"] = In(LoadBus(self.sprams))
+        super().__init__(members)
 
     @property
     def latency_cycles(self) -> int:
@@ -91,6 +101,12 @@ class SystolicArray(wiring.Component):
     @property
     def cycles_per_frame(self) -> int:
         return self.config.cycles_per_frame
+
+    def spram_words(self) -> list[list[int]]:
+        """What each SPRAM of the weights holds, in the order of ``load``'s bits."""
+        width = self.config.weights.width
+        hops = range(self.config.hops if self.sprams else 0)
+        return [column for hop in hops for column in columns(self._words(hop), width)]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -119,8 +135,16 @@ class SystolicArray(wiring.Component):
         sum_cycles = config.result_cycles - 1
         words: list[list[Value]] = [[] for _ in range(config.columns)]
         for hop in range(hops):
-            m.submodules[f"weights_{hop}"] = memory = self._weight_memory(hop)
+            m.submodules[f"weights_{hop}"] = memory = WeightMemory(
+                config=config.weights, words=self._words(hop), loaded=self._loaded
+            )
             m.d.comb += memory.address.eq(addresses[hop])
+            if not self._loaded:
+                count = config.weights.sprams
+                m.d.comb += [
+                    memory.load.data.eq(self.load.data),
+                    memory.load.write.eq(self.load.write.word_select(hop, count)),
+                ]
             if config.weights.ninths:
                 m.d.comb += [memory.ninth.eq(addresses[hop][-1]), memory.taken.eq(valid[hop])]
             for row in range(hop * config.rows_per_hop, (hop + 1) * config.rows_per_hop):
@@ -243,7 +267,9 @@ class SystolicArray(wiring.Component):
         limit = 2**config.match_bits
         levels = self._moved[:, row :: config.rows].reshape(-1)
         m.submodules[name] = memory = StartValues(
-            words=(limit - np.clip(levels, 0, limit)).tolist(), width=config.match_bits + 1
+            words=(limit - np.clip(levels, 0, limit)).tolist(),
+            width=config.match_bits + 1,
+            memory="lut" if config.thresholds is None else config.thresholds.memory,
         )
         m.d.comb += memory.address.eq(address)
         return memory.data
@@ -252,7 +278,8 @@ class SystolicArray(wiring.Component):
         """Count the input's beats; returns transfer, whether not the first of a fold,
 
         whether the last, and the weight address, which goes on as soon as a beat is taken;
-        its highest bit tells ninth words where they are kept apart.
+        its highest bit tells ninth words where they are kept apart. What loads SPRAM counts
+        words by the same counters.
         """
         config = self.config
         accept = Signal()
@@ -260,7 +287,7 @@ class SystolicArray(wiring.Component):
         fold = Signal(range(config.neuron_folds))
         address = Signal(range(config.weights.places))
         ninth = Signal()
-        last_beat = Signal()
+        last_beat, last_fold, step = Signal(), Signal(), Signal()
         credits_left = Signal(range(config.credits + 1), init=config.credits)
         # A register, for what stands before the array is far away; it comes a cycle late,
         # so it is low already when one credit is left.
@@ -268,10 +295,17 @@ class SystolicArray(wiring.Component):
         m.d.sync += ready.eq(credits_left[1:].any())
         m.d.comb += [
             last_beat.eq(beat == config.synapse_folds - 1),
+            last_fold.eq(fold == config.neuron_folds - 1),
             self.i_stream.ready.eq(ready),
             accept.eq(self.i_stream.valid & ready),
         ]
-        with m.If(accept):
+        m.d.comb += step.eq(accept)
+        if not self._loaded:
+            written = Signal()
+            m.d.sync += written.eq(self.load.write.any())
+            m.d.comb += step.eq(accept | written)
+            m.d.comb += self.load.end.eq((last_beat & last_fold).replicate(self.sprams))
+        with m.If(step):
             m.d.sync += beat.eq(beat + 1)
             if config.weights.ninths:
                 # It waits at each eighth word for the ninth.
@@ -281,7 +315,7 @@ class SystolicArray(wiring.Component):
                 m.d.sync += address.eq(address + 1)
             with m.If(last_beat):
                 m.d.sync += [beat.eq(0), fold.eq(fold + 1)]
-                with m.If(fold == config.neuron_folds - 1):
+                with m.If(last_fold):
                     m.d.sync += [fold.eq(0), address.eq(0), ninth.eq(0)]
         given, returned = accept & last_beat, self.o_stream.valid & self.o_stream.ready
         with m.If(given & ~returned):
@@ -302,7 +336,7 @@ class SystolicArray(wiring.Component):
             fifo.r_en.eq(self.o_stream.ready),
         ]
 
-    def _weight_memory(self, hop: int) -> WeightMemory:
+    def _words(self, hop: int) -> list[int]:
         """Flips of a group of rows: word n*synapse_folds + s, row j in lanes j*simd ..."""
         config = self.config
         # Output n*rows + hop*rows_per_hop + j, tap s*simd + lane: to [n, s, j, lane].
@@ -315,11 +349,8 @@ class SystolicArray(wiring.Component):
         late = np.array(config.match_sum.flip_delays) > 0
         words[:, :, late] = np.roll(words, 1, axis=0)[:, :, late]
         words = words.reshape(config.weights.depth, -1)
-        return WeightMemory(
-            config=config.weights,
-            words=[int.from_bytes(row.tobytes(), "little")
-                   for row in np.packbits(words, axis=1, bitorder="little")],
-        )  # fmt: skip
+        packed = np.packbits(words, axis=1, bitorder="little")
+        return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
     def _threshold_unit(self, row: int) -> ThresholdUnit:
         """Thresholds of a row: entry class*neuron_folds + n."""

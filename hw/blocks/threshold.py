@@ -7,6 +7,7 @@ what from. `ThresholdUnit` compares with several.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Signal, Value
@@ -16,7 +17,7 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
 from hw.blocks.weights import WeightMemory
-from hw.plan.array import ThresholdConfig
+from hw.plan.array import FEW_STARTS, ThresholdConfig
 from hw.plan.weights import WeightConfig
 
 __all__ = ["StartValues", "ThresholdAddress", "ThresholdUnit"]
@@ -30,6 +31,9 @@ class StartValues(wiring.Component):
     words : sequence of int
     width : int
         Bits of a word.
+    memory : "lut" or "block"
+        What more than `FEW_STARTS` words are in. On ECP5 block RAM is too slow without a
+        register behind it, for which there is no cycle; iCE40's clocks leave it the time.
 
     Attributes
     ----------
@@ -41,10 +45,13 @@ class StartValues(wiring.Component):
     @staticmethod
     def latency_of(depth: int) -> int:
         """A register behind all but those memories that are one LUT a bit."""
-        return int(depth > 16)
+        return int(depth > FEW_STARTS)
 
-    def __init__(self, *, words: Sequence[int], width: int) -> None:
+    def __init__(
+        self, *, words: Sequence[int], width: int, memory: Literal["lut", "block"] = "lut"
+    ) -> None:
         self.words = [int(word) for word in words]
+        self._block = memory == "block" and len(self.words) > FEW_STARTS
         super().__init__({"address": In(range(len(self.words))), "data": Out(width)})
 
     @property
@@ -61,8 +68,12 @@ class StartValues(wiring.Component):
             shape=len(self.data),
             depth=len(self.words),
             init=self.words,
-            attrs={"ram_style": "logic"},
+            attrs={"ram_style": "block" if self._block else "logic"},
         )
+        if self._block:
+            port = memory.read_port(domain="sync")
+            m.d.comb += [port.addr.eq(self.address), self.data.eq(port.data)]
+            return m
         port = memory.read_port(domain="comb")
         m.d.comb += port.addr.eq(self.address)
         if not self.latency_cycles:

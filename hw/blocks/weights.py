@@ -1,18 +1,21 @@
-"""Read-only memories of weights and thresholds."""
+"""Memories of weights and thresholds, which nothing writes once frames come."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Const, Instance, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from hw.blocks.load import LoadBus
+from hw.fabric import family_of
+from hw.plan.block_ram import SPRAM
 from hw.plan.weights import WEIGHT_LATENCY, WeightConfig
 
-__all__ = ["WeightMemory"]
+__all__ = ["WeightMemory", "columns"]
 
 
 class WeightMemory(wiring.Component):
@@ -23,13 +26,16 @@ class WeightMemory(wiring.Component):
     of logic; a second one where PEs may be far away, or where one of several pages is
     chosen. Ninth words are gathered from what is read along with the others. A "lut"
     memory registers the address and the word, with constants in logic in between. A
-    memory of one word is a constant.
+    memory of one word is a constant. An "spram" memory has two registers as well, and is
+    empty until it is loaded.
 
     Parameters
     ----------
     config : WeightConfig
     words : sequence of int
         ``depth`` words of ``width`` bits.
+    loaded : bool
+        An "spram" memory holds its words from the start, as no device does.
 
     Attributes
     ----------
@@ -42,10 +48,13 @@ class WeightMemory(wiring.Component):
     taken : unsigned(1), in
         With ``config.ninths`` only: the last cycle of the word that is addressed. Until then
         it may stand.
+    load : LoadBus(config.sprams), in
+        Of an "spram" memory that is not ``loaded``; a word is written at ``address``, and
+        ``end`` is its user's matter.
     data : unsigned(width), out
     """
 
-    def __init__(self, *, config: WeightConfig, words: Sequence[int]) -> None:
+    def __init__(self, *, config: WeightConfig, words: Sequence[int], loaded: bool = True) -> None:
         assert len(words) == config.depth, f"{len(words)} words for a depth of {config.depth}"
         assert max(words) < 2**config.width, "a word is too wide"
         self.config = config
@@ -53,6 +62,9 @@ class WeightMemory(wiring.Component):
         members = {"address": In(range(config.places)), "data": Out(config.width)}
         if config.ninths:
             members |= {"ninth": In(1), "taken": In(1)}
+        self._loaded = loaded or not config.sprams
+        if not self._loaded:
+            members["load"] = In(LoadBus(config.sprams))
         super().__init__(members)
 
     @property
@@ -72,7 +84,11 @@ class WeightMemory(wiring.Component):
             address = Signal.like(self.address, reset_less=True)
             m.d.sync += [address.eq(self.address), word.eq(self._memory(m, "comb", address))]
             return m
-        read = self._memory(m, "sync", self.address)
+        if config.memory == "spram":
+            read = Cat(*(self._spram(m, platform, place) for place in range(config.sprams)))
+            read = read[: config.width]
+        else:
+            read = self._memory(m, "sync", self.address)
         if config.latency_cycles == WEIGHT_LATENCY:
             m.d.sync += word.eq(read)
             return m
@@ -118,6 +134,42 @@ class WeightMemory(wiring.Component):
             parts.append(port.data)
         return Cat(*parts)
 
+    def _spram(self, m: Module, platform: object, place: int) -> Value:
+        """Bits ``16 * place`` and on: the device's cell, or in simulation what it does."""
+        address, write, data = Signal(range(SPRAM.deepest)), Signal(), Signal(SPRAM.width)
+        m.d.comb += address.eq(self.address)
+        load = Const(0, SPRAM.width)
+        if not self._loaded:
+            load = self.load.data
+            m.d.comb += write.eq(self.load.write[place])
+        family = family_of(platform)
+        if family is not None:
+            assert family == "ice40" and not self._loaded, "SPRAM is empty, and iCE40's alone"
+            m.submodules[f"spram_{place}"] = Instance(
+                SPRAM.name,
+                i_CLOCK=ClockSignal(),
+                i_ADDRESS=address,
+                i_DATAIN=load,
+                i_WREN=write,
+                i_MASKWREN=Const(-1, 4),
+                i_CHIPSELECT=Const(1),
+                i_STANDBY=Const(0),
+                i_SLEEP=Const(0),
+                # Low takes the power off.
+                i_POWEROFF=Const(1),
+                o_DATAOUT=data,
+            )
+            return data
+        words = columns(self.words, self.config.width)[place] if self._loaded else []
+        memory = Memory(shape=SPRAM.width, depth=SPRAM.deepest, init=words)
+        m.submodules[f"spram_{place}"] = memory
+        read = memory.read_port()
+        m.d.comb += [read.addr.eq(address), read.en.eq(~write), data.eq(read.data)]
+        if not self._loaded:
+            port = memory.write_port()
+            m.d.comb += [port.addr.eq(address), port.data.eq(load), port.en.eq(write)]
+        return data
+
     def _with_ninths(self) -> list[int]:
         """The words as they are kept: eight of nine, each with its part of the ninth."""
         config = self.config
@@ -129,6 +181,12 @@ class WeightMemory(wiring.Component):
             for index, word in enumerate(eight):
                 words.append(word | (ninth >> index * config.part & mask) << config.width)
         return words
+
+
+def columns(words: Sequence[int], width: int) -> list[list[int]]:
+    """The words of a memory of ``width`` bits as they lie across its SPRAMs, bits 0 to 15 first."""
+    step, mask = SPRAM.width, (1 << SPRAM.width) - 1
+    return [[word >> first & mask for word in words] for first in range(0, width, step)]
 
 
 def _choose(words: list[Value], select: Value) -> Value:

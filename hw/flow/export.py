@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,8 @@ def planned_core(options: argparse.Namespace, model: Model) -> PlannedCore:
     name, size, budget = "generic", None, options.budget or GENERIC
     if options.board is not None:
         board = boards.find(options.board, options.size)
-        name, size, budget = board.name, board.size, board.budget
+        # A core on its own has nothing to load SPRAM with.
+        name, size, budget = board.name, board.size, replace(board.budget, spram=0)
     elif options.size is not None:
         raise PlanError(
             f"--size {options.size} is of no board",
@@ -137,7 +138,7 @@ def planned_core(options: argparse.Namespace, model: Model) -> PlannedCore:
         fps=options.fps,
         share=options.share,
         objectness=options.objectness,
-        candidates=candidates(),
+        candidates=candidates(spram=False),
     )
     return PlannedCore(model=model, plan=plan, budget=budget)
 

@@ -52,6 +52,7 @@ class Ice40(Family):
             ff=len(registers),
             bram=sum(cell["type"].startswith("SB_RAM40_4K") for cell in cells),
             dsp=sum(cell["type"] == "SB_MAC16" for cell in cells),
+            spram=sum(cell["type"] == "SB_SPRAM256KA" for cell in cells),
         )
 
     def place_files(self, *, clock_mhz: float, constrained: bool) -> list[str]:
@@ -71,4 +72,5 @@ class Ice40(Family):
             ff=self.count_cells(folder / "cells.json").ff,
             bram=sites["ICESTORM_RAM"],
             dsp=sites.get("ICESTORM_DSP", 0),
+            spram=sites.get("ICESTORM_SPRAM", 0),
         )

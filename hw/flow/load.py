@@ -21,10 +21,20 @@ from hw.flow.toolchain import Tool
 from sw import cli
 from sw.errors import LinkError, MissingToolError, PlanError
 
-__all__ = ["Loader", "bitstream_of", "find_loader", "load_bitstream"]
+__all__ = [
+    "WITH_WEIGHTS",
+    "Loader",
+    "bitstream_of",
+    "check_target",
+    "find_loader",
+    "load_bitstream",
+]
 
-#: The files that packers leave, each in the format of its family.
-_BITSTREAMS = {family.BITSTREAM for family in FAMILIES.values()}
+#: A bitstream and the weights behind it, for the board's flash memory alone.
+WITH_WEIGHTS = "top.bin"
+
+#: What a build may have: the files that packers leave, each in the format of its family.
+_BITSTREAMS = {*(family.BITSTREAM for family in FAMILIES.values()), WITH_WEIGHTS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,18 +139,38 @@ def bitstream_of(folder: Path) -> tuple[Board, str]:
     return board, name
 
 
+def check_target(loader: Loader, name: str) -> None:
+    """Refuse to load what holds weights into the FPGA's own memory, from which none are read.
+
+    Raises
+    ------
+    PlanError
+        The loader was told to.
+    """
+    # iceprog's option for it, which a user may have set.
+    if name != WITH_WEIGHTS or (loader.stays and "-S" not in loader.tool.argv[1:]):
+        return
+    shown = shlex.join((loader.tool.name, *loader.tool.argv[1:]))
+    raise PlanError(
+        f"{shown} writes the FPGA's own memory, but the {loader.board.title} reads weights of "
+        "this build from its flash memory",
+        f"Leave the option out of {loader.board.flash_variable}",
+    )
+
+
 def load_bitstream(loader: Loader, folder: Path) -> None:
     """Load the bitstream of a build folder into a board that is plugged in.
 
     Raises
     ------
     LinkError, PlanError
-        As of `bitstream_of`; or the folder is for another board.
+        As of `bitstream_of` and `check_target`.
     ToolError
         A program failed; for instance no board is plugged in.
     """
     board, name = bitstream_of(folder)
     assert board == loader.board, "the loader was found for this build"
+    check_target(loader, name)
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     with cli.step(f"load the {board.title}, {loader.tool.name}"):

@@ -45,6 +45,9 @@ class Manifest:
         Hex digest of each file of the build, by its name in the folder.
     tools : dict
         Version of each tool, by name; empty after a dry run.
+    flash : dict or None
+        Of a design that reads weights from the board's flash memory: "offset" of their image,
+        "bytes" and "crc32" of its payload, as `hw.spram.image` has them, and "sprams".
     protocol_version : int
         Of the packets: `sw.protocol.VERSION`.
     format : int
@@ -61,6 +64,7 @@ class Manifest:
     plan: dict[str, Any]
     files: dict[str, str]
     tools: dict[str, str]
+    flash: dict[str, Any] | None = None
     protocol_version: int = protocol.VERSION
     format: int = FORMAT
 
@@ -94,6 +98,8 @@ def load(folder: str | Path) -> Manifest:
             f"'{folder / NAME}' has format {data['format']}; this version reads up to {FORMAT}",
             "Update Binarray, or build it again",
         )
+    # Builds made before there were such weights lack them.
+    data.setdefault("flash", None)
     missing = [f.name for f in fields(Manifest) if f.name not in data]
     if missing:
         raise LinkError(f"'{folder / NAME}' lacks {', '.join(missing)}", remedy)

@@ -13,10 +13,23 @@ from rich.table import Table
 from hw.flow.result import Implementation
 from hw.options import Planned, bound
 from hw.plan.link import packet_bytes
+from hw.spram.image import LoadConfig, WeightImage
 
-__all__ = ["make_report", "packet_bytes", "render", "write"]
+__all__ = ["make_report", "packet_bytes", "render", "resources_of", "write"]
 
-RESOURCES = {"lut": "LUT4", "ff": "flip-flops", "bram": "block RAM", "dsp": "multipliers"}
+RESOURCES = {
+    "lut": "LUT4",
+    "ff": "flip-flops",
+    "bram": "block RAM",
+    "dsp": "multipliers",
+    "spram": "SPRAM",
+}
+
+
+def resources_of(report: dict[str, Any]) -> dict[str, str]:
+    """`RESOURCES` to show: SPRAM only of a device that has any."""
+    some = report["predicted"]["spram"] or report.get("available", {}).get("spram")
+    return {name: title for name, title in RESOURCES.items() if name != "spram" or some}
 
 
 def link_frames_per_second(planned: Planned) -> float:
@@ -25,7 +38,12 @@ def link_frames_per_second(planned: Planned) -> float:
 
 
 def make_report(
-    planned: Planned, made: Implementation | None, *, elaborate_seconds: float, seed: int
+    planned: Planned,
+    made: Implementation | None,
+    *,
+    elaborate_seconds: float,
+    seed: int,
+    image: WeightImage | None = None,
 ) -> dict[str, Any]:
     """The contents of ``report.json``.
 
@@ -40,6 +58,8 @@ def make_report(
         Wall-clock time of the elaboration.
     seed : int
         Of the placer.
+    image : WeightImage, optional
+        What the board's flash memory holds behind the bitstream.
     """
     core = planned.plan.frames_per_second
     seconds = {"elaborate": round(elaborate_seconds, 2)}
@@ -58,6 +78,7 @@ def make_report(
         "baud": planned.baud,
         "ip": planned.address.ip if planned.address else None,
         "seed": seed,
+        "flash": _flash(image, planned.clock_hz) if image else None,
         "cached": False,
     }
     if made is not None:
@@ -75,6 +96,12 @@ def make_report(
         report["tools"] = made.tools
         report["cached"] = made.cached
     return report
+
+
+def _flash(image: WeightImage, clock_hz: int) -> dict[str, Any]:
+    """Where the weights are, and how long the accelerator needs for them after power-up."""
+    load = LoadConfig.of(image, clock_hz=clock_hz)
+    return image.summary() | {"load_seconds": round(load.seconds, 4)}
 
 
 def render(report: dict[str, Any], *, width: int = 96) -> str:
@@ -95,6 +122,11 @@ def render(report: dict[str, Any], *, width: int = 96) -> str:
         console.print(f"{'frames/s':<18}core {core:,.1f}, link {link:,.1f} {_through(report)}")
         slower = bound(core=core, link=link)
         console.print(f"{'':<18}{slower} is the slower: {min(core, link):,.1f} frames/s in all\n")
+    if flash := report.get("flash"):
+        console.print(
+            f"{'weights':<18}{flash['bytes']:,} bytes in the flash memory from "
+            f"{flash['offset']:,} on, loaded {flash['load_seconds']:g} s after power-up\n"
+        )
     console.print(_resources(report))
     console.print(_layers(report))
     shown = ", ".join(
@@ -114,7 +146,7 @@ def _resources(report: dict[str, Any]) -> Table:
     table.add_column("")
     for column in ("predicted", "routed", "error", "of the device"):
         table.add_column(column, justify="right")
-    for name, title in RESOURCES.items():
+    for name, title in resources_of(report).items():
         row = [title, f"{report['predicted'][name]:,}"]
         if report["routed"]:
             used, have = report["routed"][name], report["available"][name]
@@ -132,7 +164,7 @@ def _layers(report: dict[str, Any]) -> Table:
     table = Table(box=None, title="\nLayers", title_justify="left")
     table.add_column("")
     columns = ("kind", "outputs", "fan_in", "rows", "simd", "weight_memory", "cycles")
-    columns += tuple(RESOURCES)
+    columns += tuple(resources_of(report))
     for column in columns:
         table.add_column(column.replace("_", " "), justify="right")
     for layer in report["layers"]:

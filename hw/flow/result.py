@@ -10,12 +10,13 @@ __all__ = ["Counts", "Implementation", "Routed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Resources in use: four-input LUT sites, flip-flops, block RAMs, multipliers."""
+    """Resources in use: LUT sites, flip-flops, block RAMs, multipliers, memories of 256 Kbit."""
 
     lut: int
     ff: int
     bram: int
     dsp: int
+    spram: int = 0
 
     def summary(self) -> dict[str, int]:
         return asdict(self)
@@ -28,7 +29,13 @@ class Routed(Counts):
     fmax_mhz: float
 
     def counts(self) -> Counts:
-        return Counts(lut=self.lut, ff=self.ff, bram=self.bram, dsp=self.dsp)
+        return Counts(
+            lut=self.lut,
+            ff=self.ff,
+            bram=self.bram,
+            dsp=self.dsp,
+            spram=self.spram,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

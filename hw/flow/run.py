@@ -20,6 +20,7 @@ from hw.flow.result import Counts, Implementation, Routed
 from hw.flow.routing import route_board
 from hw.flow.synthesis import synthesise
 from hw.flow.toolchain import Tool, find_nextpnr, find_packer, find_yosys
+from hw.spram.image import WeightImage
 from sw import cli
 from sw.errors import ToolError
 
@@ -39,10 +40,13 @@ class Sources:
         The design, whose top module is ``top``.
     constraints : bytes or None
         Pins and clocks in the family's format; None for a block on its own.
+    image : WeightImage or None
+        Weights that the board's flash memory must hold behind the bitstream.
     """
 
     rtlil: bytes
     constraints: bytes | None
+    image: WeightImage | None = None
 
 
 def flow_identity(family: str) -> tuple[str, ...]:

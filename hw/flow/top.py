@@ -26,7 +26,8 @@ class BoardTop(Elaboratable):
     design : wiring.Component
         With ports ``rx``, In(1), asynchronous and high when idle, and ``tx``, Out(1); or with
         ``i_bytes`` and ``o_bytes``, which go through the board's USB lines. That of a detector
-        also has ``found``, Out(1).
+        also has ``found``, Out(1); one whose weights come from the board's flash memory has
+        ``flash``, `hw.spram.reader.FlashPins`.
     """
 
     def __init__(self, board: Board, clock: ClockPlan, design: wiring.Component) -> None:
@@ -41,6 +42,8 @@ class BoardTop(Elaboratable):
         m.submodules.design = design = self._design
         uart = "rx" in design.signature.members
         moves = self._uart(m, platform) if uart else self._usb(m, platform, clock)
+        if "flash" in design.signature.members:
+            self._flash(m, platform)
         add_lamps(m, platform, self._board, hz=self._clock.hz, moves=moves, design=design)
         return m
 
@@ -56,6 +59,20 @@ class BoardTop(Elaboratable):
         received = Signal(init=1)
         m.submodules.received = FFSynchronizer(rx.i, received, init=1)
         return ~received | ~self._design.tx
+
+    def _flash(self, m: Module, platform) -> None:
+        """Connect the flash memory; its pins for write protection and hold stay inactive."""
+        assert self._board.spi_flash is not None, "the budget has SPRAM only where it can be filled"
+        lines = {signal.name: "-" for signal in platform.lookup(*self._board.spi_flash).ios}
+        flash = platform.request(*self._board.spi_flash, dir=lines)
+        inner = {"cs": "select", "clk": "clk", "copi": "copi"}
+        for name in lines:
+            kind = "i" if name == "cipo" else "o"
+            m.submodules[f"flash_{name}"] = buffer = io.Buffer(kind, getattr(flash, name))
+            if name == "cipo":
+                m.d.comb += self._design.flash.cipo.eq(buffer.i)
+            elif name in inner:
+                m.d.comb += buffer.o.eq(getattr(self._design.flash, inner[name]))
 
     def _usb(self, m: Module, platform, clock: Elaboratable) -> Value:
         """Connect USB, its clocks and its domains; says when a byte passes, in either direction."""

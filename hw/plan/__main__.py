@@ -44,9 +44,10 @@ def layer_table(plan: Plan) -> Table:
     """A row for each layer, its folding, its cycles and its area."""
     device = f"{plan.board} {plan.size or ''}".strip()
     table = Table(title=f"{plan.model} on {device} at {plan.clock_mhz:g} MHz")
+    resources = [name for name in RESOURCES if name != "spram" or plan.predicted.spram]
     table.add_column("layer")
     table.add_column("folding")
-    for column in ("cycles", "busy", *(name.upper() for name in RESOURCES), "weights packed"):
+    for column in ("cycles", "busy", *(name.upper() for name in resources), "weights packed"):
         table.add_column(column, justify="right")
     for layer in plan.layers:
         table.add_row(
@@ -54,7 +55,7 @@ def layer_table(plan: Plan) -> Table:
             folding(layer),
             str(layer.cycles),
             f"{layer.cycles / plan.cycles_per_frame:.0%}",
-            *(str(getattr(layer.cost, name)) for name in RESOURCES),
+            *(str(getattr(layer.cost, name)) for name in resources),
             packed(layer.weights),
         )
     return table
@@ -96,7 +97,15 @@ def _integer(layer: LayerPlan) -> str:
 
 
 def _memory(kind: str) -> str:
-    return "weights in " + {"block": "block RAM", "lut": "LUTs", "logic": "logic"}[kind]
+    return (
+        "weights in "
+        + {
+            "block": "block RAM",
+            "spram": "SPRAM",
+            "lut": "LUTs",
+            "logic": "logic",
+        }[kind]
+    )
 
 
 def _queues(layer: LayerPlan) -> list[str]:
@@ -113,6 +122,7 @@ def summary_lines(result: Planned) -> list[str]:
     used = ", ".join(
         f"{getattr(plan.predicted, name)} of {getattr(budget, name)} {name.upper()}"
         for name in RESOURCES
+        if name != "spram" or budget.spram
     )
     weights = ""
     if plan.weights.packed is not None:

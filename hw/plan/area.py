@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import ceil, log2, sqrt
 
-from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.array import FEW_STARTS, ArrayConfig, ThresholdConfig
 from hw.plan.carry import chain_sites
 from hw.plan.constant_cost import constant_cost
 from hw.plan.match_sum import MatchSumConfig
@@ -41,14 +41,15 @@ __all__ = [
 class Terms:
     """How many of each term; a name is a key of `LUT` or `FLIP_FLOP` of `hw.plan.cost`.
 
-    ``bram`` and ``bram_bits`` are block RAMs and the bits kept in them, and ``memories`` all
-    memories but those of constants in LUTs.
+    ``bram`` and ``bram_bits`` are block RAMs and the bits kept in them, ``spram`` memories of
+    256 Kbit, and ``memories`` all other memories but those of constants in LUTs.
     """
 
     lut: dict[str, float] = field(default_factory=dict)
     ff: dict[str, float] = field(default_factory=dict)
     bram: int = 0
     bram_bits: int = 0
+    spram: int = 0
     memories: tuple[Memory, ...] = ()
 
 
@@ -139,6 +140,10 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
             # The register that gathers them, and a choice between it and what is read.
             lut["sites"] += hops * weights.width
             registers += hops * weights.width
+    elif weights.sprams:
+        # Two registers behind the memory; loading has the array's own address.
+        registers += hops * (2 * weights.width + 1)
+        lut["sites"] += hops * (3 + weights.sprams)
     elif weights.depth > 1:
         lut["rom"] = hops * rom_luts(weights.width, weights.depth)
         registers += hops * rom_bits(weights.width, weights.depth)
@@ -159,6 +164,7 @@ def array_terms(config: ArrayConfig, *, trained: bool = True) -> Terms:
         ff={"array": 1, "registers": registers},
         bram=blocks,
         bram_bits=bits,
+        spram=hops * weights.sprams,
         memories=memories,
     )
 
@@ -232,11 +238,21 @@ def _threshold_terms(config: ThresholdConfig, array: ArrayConfig, trained: bool 
     hop_bits = walks * array.hops * (depth - 1).bit_length()
     border = {"border": walks} if config.classes > 1 else {}
     if array.has_start:
+        if config.memory == "block" and depth > FEW_STARTS:
+            # Their register is block RAM's. At most: bits that are alike in all words vanish.
+            number, width = walks * array.rows, config.match_bits + 1
+            return Terms(
+                lut=dict(border),
+                ff={"registers": hop_bits},
+                bram=number * block_rams(width, depth),
+                bram_bits=number * width * depth,
+                memories=memory_of(width, depth, "block", number),
+            )
         # The highest bit is set for a threshold of 0 alone.
         width = config.match_bits
         start_bits = _start_bits(array) if trained else width
         start = walks * rom_luts(start_bits, depth) if depth > 1 else 0
-        registers = walks * rom_bits(width, depth) if depth > 16 else 0
+        registers = walks * rom_bits(width, depth) if depth > FEW_STARTS else 0
         return Terms(
             lut={"start": array.rows * start, **border},
             ff={"registers": array.rows * registers + hop_bits},

@@ -29,14 +29,22 @@ from hw.plan.weights import WeightConfig, weight_memory
 from sw.errors import PlanError
 
 __all__ = [
+    "FEW_STARTS",
     "FIFO_LATENCY",
     "ArrayConfig",
     "MatchSumConfig",
     "ThresholdConfig",
+    "WeightKind",
 ]
 
 #: Cycles from a write into an empty output FIFO to the word on its output.
 FIFO_LATENCY = 2
+
+#: What weights are kept in.
+WeightKind = Literal["lut", "block", "spram", "logic"]
+
+#: Start values, of thresholds of one level, that are a LUT a bit.
+FEW_STARTS = 16
 
 #: Rows that a result may cross without a register; bounds the length of a wire.
 _LONGEST_SEGMENT = 16
@@ -69,7 +77,7 @@ class ThresholdConfig:
         Border class of each output row (length: height of the map) and column;
         the class of a pixel is ``y_class * (max(x_classes) + 1) + x_class``.
     memory : "lut" or "block"
-        Where the levels are kept.
+        Where the levels are kept; of one level, up to `FEW_STARTS` are in LUTs either way.
     """
 
     channels: int
@@ -133,8 +141,9 @@ class ArrayConfig:
         Width of an input code.
     height, width : int
         Output pixels of a frame.
-    weight_memory : "lut", "block" or "logic"
-        Where the weights are kept. "logic": there is no memory, each weight is part of
+    weight_memory : "lut", "block", "spram" or "logic"
+        Where the weights are kept. "spram": memories that are loaded after configuration,
+        `WeightConfig`. "logic": there is no memory, each weight is part of
         the logic that it is used in; then the array is as large as the layer, with
         ``rows == outputs`` and ``simd == fan_in``.
     pipeline : int
@@ -157,7 +166,7 @@ class ArrayConfig:
     lane_bits: int = 1
     height: int = 1
     width: int = 1
-    weight_memory: Literal["lut", "block", "logic"] = "block"
+    weight_memory: WeightKind = "block"
     pipeline: int = 2
     thresholds: ThresholdConfig | None = None
     rows_per_hop: int = 1
@@ -176,12 +185,12 @@ class ArrayConfig:
             self._check_thresholds(self.thresholds)
 
     def _check_memory(self) -> None:
-        if self.weight_memory not in ("lut", "block", "logic"):
+        if self.weight_memory not in ("lut", "block", "spram", "logic"):
             raise PlanError(
-                f"the weight memory is {self.weight_memory!r}, but must be 'lut', 'block' or"
-                " 'logic'",
-                "Choose 'lut' for constants in logic, 'block' for block RAM or 'logic' for"
-                " weights that are part of the sums",
+                f"the weight memory is {self.weight_memory!r}, but must be 'lut', 'block',"
+                " 'spram' or 'logic'",
+                "Choose 'lut' for constants in logic, 'block' for block RAM, 'spram' for the"
+                " memories of 256 Kbit or 'logic' for weights that are part of the sums",
             )
         if self.weight_memory == "logic" and self.neuron_folds * self.synapse_folds > 1:
             raise PlanError(
@@ -264,7 +273,8 @@ class ArrayConfig:
         width = self.rows_per_hop * self.simd
         if self.weight_memory == "block":
             return weight_memory(width, depth, self.block_ram)
-        return WeightConfig(depth=depth, width=width, memory="lut")
+        memory = "spram" if self.weight_memory == "spram" else "lut"
+        return WeightConfig(depth=depth, width=width, memory=memory)
 
     @property
     def segment(self) -> int:

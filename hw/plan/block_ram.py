@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DP16KD", "SB_RAM40", "BlockRam"]
+__all__ = ["DP16KD", "SB_RAM40", "SPRAM", "BlockRam"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,3 +53,7 @@ DP16KD = BlockRam(
 SB_RAM40 = BlockRam(
     name="SB_RAM40_4K", shapes=((16, 256), (8, 512), (4, 1024), (2, 2048)), luts=130
 )
+
+#: Of the iCE40 UP5K beside those: one port, one shape, and empty after configuration. Nothing but
+#: weights can use them, so they are worth less than the block RAM that they save.
+SPRAM = BlockRam(name="SB_SPRAM256KA", shapes=((16, 16384),), luts=20)

@@ -40,6 +40,7 @@ from sw.errors import PlanError
 
 __all__ = [
     "FLIP_FLOP",
+    "LOADER",
     "LUT",
     "Budget",
     "Cost",
@@ -85,7 +86,7 @@ FLIP_FLOP: dict[str, float] = {
 #: Terms that are counted, one each, and not fitted.
 COUNTED = ("sites", "rom", "registers")
 
-RESOURCES = ("lut", "ff", "bram", "dsp")
+RESOURCES = ("lut", "ff", "bram", "dsp", "spram")
 
 
 class Budget(Protocol):
@@ -99,6 +100,8 @@ class Budget(Protocol):
     def bram(self) -> int: ...
     @property
     def dsp(self) -> int: ...
+    @property
+    def spram(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,7 @@ class Cost:
     ff: int = 0
     bram: int = 0
     dsp: int = 0
+    spram: int = 0
     bram_bits: int = 0
     ram_lut: int = 0
     small_bram: int = 0
@@ -128,6 +132,7 @@ class Cost:
             ff=self.ff + other.ff,
             bram=self.bram + other.bram,
             dsp=self.dsp + other.dsp,
+            spram=self.spram + other.spram,
             bram_bits=self.bram_bits + other.bram_bits,
             ram_lut=self.ram_lut + other.ram_lut,
             small_bram=self.small_bram + other.small_bram,
@@ -159,6 +164,7 @@ class Share:
     ff: float = 0.75
     bram: float = 0.9
     dsp: float = 1.0
+    spram: float = 1.0
 
     def __post_init__(self) -> None:
         for name in RESOURCES:
@@ -199,6 +205,9 @@ SMALL_SHARE = Share(bram=1.0)
 #: Everything outside the core but the ring of frames.
 LINK = Cost(lut=1150, ff=700, bram=1)
 
+#: What loads memories of 256 Kbit from the board's flash memory, in a design that has any.
+LOADER = Cost(lut=300, ff=200)
+
 #: Bits of a frame's number (`hw.link.endpoint`).
 NUMBER_BITS = 16
 
@@ -211,6 +220,7 @@ def total(
         lut=ceil(weighed(terms.lut, lut)),
         ff=ceil(weighed(terms.ff, flip_flop)),
         bram=terms.bram,
+        spram=terms.spram,
         bram_bits=terms.bram_bits,
         ram_lut=round(sum(memory.lut_sites for memory in terms.memories)),
         small_bram=sum(memory.small_bram for memory in terms.memories),

@@ -75,6 +75,7 @@ class Fabric:
                 ff=ceil(self.ff * cost.ff),
                 bram=cost.bram,
                 dsp=cost.dsp,
+                spram=cost.spram,
                 bram_bits=cost.bram_bits,
             )
         ff = self.ff * cost.ff
@@ -87,6 +88,7 @@ class Fabric:
             ff=ceil(ff + cost.small_ff),
             bram=cost.small_bram,
             dsp=cost.dsp,
+            spram=cost.spram,
             bram_bits=cost.bram_bits,
             bram_size=self.block_ram.bits,
         )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from hw.plan.array import ArrayConfig, ThresholdConfig
-from hw.plan.block_ram import DP16KD, BlockRam
+from hw.plan.array import FEW_STARTS, ArrayConfig, ThresholdConfig, WeightKind
+from hw.plan.block_ram import DP16KD, SPRAM, BlockRam
 from hw.plan.cost import (
     Cost,
     array_cost,
@@ -40,6 +40,9 @@ MOST_MULTIPLIERS = 1_024
 #: Widest weight memory that neighbouring rows share, in bits.
 WIDEST_HOP = 72
 
+#: Words that are not worth a block RAM.
+FEW_WORDS = 4
+
 #: Rows that share a wider one where the others are not packed so well, as a part of what the
 #: folding allows.
 ROWS_OF_WIDE_HOP = 4
@@ -51,13 +54,15 @@ def divisors(n: int) -> tuple[int, ...]:
     return tuple(d for d in range(1, n + 1) if n % d == 0)
 
 
-def foldings(group: tuple[Stage, ...], block_ram: BlockRam = DP16KD) -> Iterator[Segment]:
-    """Every folding of a segment, in a fixed order, with the device's block RAMs."""
+def foldings(
+    group: tuple[Stage, ...], block_ram: BlockRam = DP16KD, sprams: int = 0
+) -> Iterator[Segment]:
+    """Every folding of a segment, in a fixed order, with the device's block RAMs and SPRAMs."""
     first = group[0]
     if isinstance(first, ArrayStage | IntegerStage):
         head = isinstance(group[-1], HeadStage)
         layers = (
-            _array_layers(first, block_ram)
+            _array_layers(first, block_ram, sprams)
             if isinstance(first, ArrayStage)
             else _integer_layers(first, block_ram)
         )
@@ -87,13 +92,13 @@ def foldings(group: tuple[Stage, ...], block_ram: BlockRam = DP16KD) -> Iterator
             )
 
 
-def _array_layers(stage: ArrayStage, block_ram: BlockRam) -> Iterator[LayerPlan]:
+def _array_layers(stage: ArrayStage, block_ram: BlockRam, sprams: int) -> Iterator[LayerPlan]:
     for simd in divisors(stage.fan_in):
         if simd * stage.lane_bits > WIDEST_BEAT or not _sensible(simd, stage):
             continue
         for columns in _columns(stage, simd):
             for rows in divisors(stage.outputs):
-                arrays = tuple(_arrays(stage, simd, rows, columns, block_ram))
+                arrays = tuple(_arrays(stage, simd, rows, columns, block_ram, sprams))
                 for line_buffer in _line_buffers(stage, simd, stage.outputs // rows, columns):
                     cost = line_buffer_cost(line_buffer)
                     for array in arrays:
@@ -193,18 +198,21 @@ def _columns(stage: ArrayStage, simd: int) -> Iterator[int]:
 
 
 def _arrays(
-    stage: ArrayStage, simd: int, rows: int, columns: int, block_ram: BlockRam
+    stage: ArrayStage, simd: int, rows: int, columns: int, block_ram: BlockRam, sprams: int
 ) -> Iterator[ArrayConfig]:
     """Arrays that differ in what their memories are made of."""
     depth = stage.fan_in // simd * (stage.outputs // rows)
     classes = (max(stage.y_classes) + 1) * (max(stage.x_classes) + 1)
     levels_depth = classes * (stage.outputs // rows)
-    memories: tuple[Literal["lut", "block", "logic"], ...] = _memories(depth)
+    memories: list[WeightKind] = [*_memories(depth)]
     if depth == 1 and stage.lane_bits == 1 and stage.outputs * stage.fan_in <= MOST_LOGIC:
-        memories += ("logic",)
+        memories.append("logic")
+    if FEW_WORDS < depth <= SPRAM.deepest and rows * simd <= sprams * SPRAM.width:
+        memories.append("spram")
+    # Of one level block RAM saves LUTs, which are scarcer where weights have SPRAM.
+    in_lut = levels_depth if stage.levels > 1 or (sprams and levels_depth > FEW_STARTS) else 1
     for memory in memories:
-        # A single level is never in block RAM: see `hw.blocks.threshold`.
-        for threshold_memory in _memories(levels_depth if stage.levels > 1 else 1):
+        for threshold_memory in _memories(in_lut):
             thresholds = None
             if stage.levels:
                 thresholds = ThresholdConfig(
@@ -233,11 +241,14 @@ def _arrays(
 
 def _memories(depth: int) -> tuple[Literal["lut", "block"], ...]:
     """Kinds of memory worth a look: a few words never fill a block RAM."""
-    return ("lut",) if depth <= 4 else ("lut", "block")
+    return ("lut",) if depth <= FEW_WORDS else ("lut", "block")
 
 
 def _rows_per_hop(rows: int, simd: int, depth: int, memory: str, block_ram: BlockRam) -> int:
     """The fewest rows that share a memory of weights with the least area of these in all."""
+    if memory == "spram":
+        # Few lanes, side by side in few memories.
+        return rows
     if memory != "block":
         return 1
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from hw.plan.clock import CLOCK_SHARE, design_fmax
 from hw.plan.cost import Budget, Cost, Share, link_cost
-from hw.plan.fabric import fabric_of
 from hw.plan.layer import LayerPlan, rounded
 from hw.plan.link import LinkConfig
 from hw.plan.objectness import least_scores, objectness_of
-from hw.plan.search import Choice, Search, shortages
+from hw.plan.search import Choice, shortages
+from hw.plan.searches import Searches
 from hw.plan.stages import HeadStage, cut
 from hw.plan.stream import HeadConfig
 from hw.plan.weights import Packing
@@ -30,7 +30,13 @@ __all__ = ["Candidate", "Clock", "LayerPlan", "Plan", "largest_memory", "make_pl
 #: A clock in MHz, or a function that gives the fastest one there is up to a limit.
 Clock = float | Callable[[float], float]
 
-_PLURAL = {"lut": "LUTs", "ff": "flip-flops", "bram": "block RAMs", "dsp": "DSPs"}
+_PLURAL = {
+    "lut": "LUTs",
+    "ff": "flip-flops",
+    "bram": "block RAMs",
+    "dsp": "DSPs",
+    "spram": "SPRAMs of 256 Kbit",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,7 @@ class Plan:
     cycles_per_frame : int
         In steady state, with an input that never starves and an output never stalled.
     limited_by : str
-        What keeps the plan from more frames/s: "lut", "ff", "bram", "dsp", "fps" (as many
+        What keeps the plan from more frames/s: "lut", "ff", "bram", "dsp", "spram", "fps" (as many
         as were asked for), or the name of a layer that is folded no further.
     fmax_mhz : float
         Clock that the routed design is predicted to reach.
@@ -152,7 +158,7 @@ def make_plan(
     model : Model
     board, size : str
         Names for reports and errors.
-    budget : has integer attributes ``lut``, ``ff``, ``bram``, ``dsp``
+    budget : has integer attributes ``lut``, ``ff``, ``bram``, ``dsp``, ``spram``
         Of the whole device.
     clock : float or callable
         Clock of the core in MHz, or the fastest one up to a limit as a function of it: the
@@ -173,7 +179,7 @@ def make_plan(
         objectness is out of range, or the model no detector.
     """
     objectness = objectness_of(model, objectness)
-    search = _search(model, budget, objectness)
+    search = _searches(model, budget, objectness)
     fastest = CLOCK_SHARE * design_fmax(Cost(), budget, memory=0, pools=False)
     request = _Request(
         name=model.name,
@@ -191,16 +197,16 @@ def make_plan(
     return replace(plan, gap=gap, objectness=objectness)
 
 
-def _search(model: Model, budget: Budget, objectness: float | None) -> Search:
+def _searches(model: Model, budget: Budget, objectness: float | None) -> Searches:
     stages = cut(model.graph, least_scores(model, objectness))
     head = stages[-1]
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
-    return Search(
+    return Searches(
         stages,
         fixed=link_cost(link),
         link_lanes=max(1, 8 // link.field_bits),
-        fabric=fabric_of(budget),
+        budget=budget,
     )
 
 
@@ -245,7 +251,7 @@ def _device(board: str, size: str | None) -> str:
 
 
 def _settle(
-    search: Search, request: _Request, clock: Clock, fps: float | None
+    search: Searches, request: _Request, clock: Clock, fps: float | None
 ) -> tuple[Choice, str, float]:
     """The choice, what limits it, and the clock, which may depend on the choice."""
     while True:
@@ -279,7 +285,7 @@ def largest_memory(layers: Sequence[LayerPlan]) -> int:
     return max(layer.memory_bram for layer in layers)
 
 
-def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:
+def _fast_enough(search: Searches, request: _Request, fps: float) -> Choice:
     """The choice of least area that reaches ``fps``."""
     if fps <= 0:
         raise PlanError(f"{fps:g} frames/s were asked for", "Give a rate above 0")
@@ -306,10 +312,10 @@ def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:
     )
 
 
-def _too_large(search: Search, request: _Request) -> PlanError:
+def _too_large(search: Searches, request: _Request) -> PlanError:
     """The refusal of a network that does not fit however slowly it may run."""
     usable = request.share.usable(request.budget)
-    slowest = search.limits()[-1]
+    slowest = search.most_cycles
     choice = search.cheapest(slowest, usable)
     assert choice is not None
     parts = [
@@ -326,11 +332,11 @@ def _too_large(search: Search, request: _Request) -> PlanError:
     )
 
 
-def _recommend(search: Search, request: _Request, limit: int, before: str) -> str:
+def _recommend(search: Searches, request: _Request, limit: int, before: str) -> str:
     """``before`` and the smallest candidate that takes the network within ``limit``."""
     for candidate in sorted(request.candidates, key=lambda c: (c.budget.lut, c.budget.bram)):
         usable = request.share.usable(candidate.budget)
-        choice = search.on(fabric_of(candidate.budget)).cheapest(limit, usable)
+        choice = search.on(candidate.budget).cheapest(limit, usable)
         if choice is not None and choice.fullness(usable) <= 1:
             return f"{before}{_device(candidate.board, candidate.size)}, which it fits"
     return ""

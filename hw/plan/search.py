@@ -28,13 +28,14 @@ from math import gcd
 
 import numpy as np
 
+from hw.plan.block_ram import SPRAM
 from hw.plan.chain import Answer, Chain, Link, pareto
 from hw.plan.cost import RESOURCES, Cost, width_cost
 from hw.plan.edges import join
 from hw.plan.fabric import ECP5, Fabric
 from hw.plan.foldings import foldings
 from hw.plan.layer import LayerPlan, Segment, converter, feeders, named, segments, shape
-from hw.plan.stages import Stage, WindowStage
+from hw.plan.stages import Stage
 
 __all__ = ["Choice", "Search", "worth"]
 
@@ -47,7 +48,9 @@ def worth(fabric: Fabric) -> Cost:
 
     About as many as there are for each that a plan may use, on devices of any size.
     """
-    return Cost(lut=20, ff=16, bram=round(20 * fabric.bram_luts), dsp=20 * 100)
+    return Cost(
+        lut=20, ff=16, bram=round(20 * fabric.bram_luts), dsp=20 * 100, spram=20 * SPRAM.luts
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,8 @@ class Search:
         the core's beat is a multiple of; a converter makes the beat of them.
     fabric : Fabric
         Of the devices; costs, ``fixed`` among them, are counted for ECP5 and turned into its own.
+    sprams : int
+        Memories of 256 Kbit that weights may lie in; ``fixed`` has what loads them.
     """
 
     def __init__(
@@ -105,8 +110,8 @@ class Search:
         fixed: Cost,
         link_lanes: int,
         fabric: Fabric = ECP5,
+        sprams: int = 0,
     ) -> None:
-        self._given = fixed
         self._fixed = fabric.cost(fixed)
         self._fabric = fabric
         self._link_lanes = link_lanes
@@ -116,16 +121,10 @@ class Search:
         # Networks repeat themselves.
         distinct = {shape(group): group for group in self._groups}
         made = {
-            key: _Table(tuple(foldings(group, fabric.block_ram)), fabric)
+            key: _Table(tuple(foldings(group, fabric.block_ram, sprams)), fabric)
             for key, group in distinct.items()
         }
         self._tables = [made[shape(group)] for group in self._groups]
-
-    def on(self, fabric: Fabric) -> Search:
-        """The same network on another fabric."""
-        if fabric == self._fabric:
-            return self
-        return Search(self._stages, fixed=self._given, link_lanes=self._link_lanes, fabric=fabric)
 
     @property
     def floor(self) -> int:
@@ -140,14 +139,6 @@ class Search:
         best = self._tables[index].options[int(self._tables[index].cycles.argmin())]
         layers = named(best, self._groups[index]).layers
         return max(layers, key=lambda layer: layer.cycles).name
-
-    @property
-    def weight_bits(self) -> int:
-        """Bits of all weights."""
-        weighed = [stage for stage in self._stages if isinstance(stage, WindowStage)]
-        return sum(
-            stage.outputs * stage.fan_in * getattr(stage, "weight_bits", 1) for stage in weighed
-        )
 
     def limits(self) -> list[int]:
         """Cycle counts that a network could have, ascending."""

@@ -25,6 +25,10 @@ How `weight_memory` comes near that, hop by hop:
    counted as `BlockRam.luts`.
 4. Neighbouring rows of the array share a memory where that makes the rows of the memory a
    better multiple of a block RAM's (`hw.plan.foldings`).
+
+An iCE40 UP5K has four memories of 256 Kbit beside its block RAMs, of one shape (`SPRAM`). Words
+of a memory in these lie across ``ceil(width / 16)`` of them, one behind the other, bits 0 to 15
+in the first. They are empty after configuration: what loads them is no part of the memory.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ from functools import cache
 from math import ceil
 from typing import Literal
 
-from hw.plan.block_ram import DP16KD, BlockRam
+from hw.plan.block_ram import DP16KD, SPRAM, BlockRam
 from hw.plan.match_sum import require_positive
 from sw.errors import PlanError
 
@@ -64,8 +68,8 @@ class WeightConfig:
     ----------
     depth, width : int
         Words, and bits of a word.
-    memory : "lut" or "block"
-        Constants in logic, or block RAM followed by a register.
+    memory : "lut", "block" or "spram"
+        Constants in logic, block RAM followed by a register, or `SPRAM` followed by two.
     pages : int
         Parts of the words that lie side by side. What is read of them has a register before
         one is chosen, so that block RAM and multiplexer share no cycle.
@@ -81,7 +85,7 @@ class WeightConfig:
 
     depth: int
     width: int
-    memory: Literal["lut", "block"] = "block"
+    memory: Literal["lut", "block", "spram"] = "block"
     pages: int = 1
     ninths: bool = False
     far: bool = False
@@ -89,16 +93,31 @@ class WeightConfig:
 
     def __post_init__(self) -> None:
         require_positive(self, "depth", "width", "pages")
-        if self.memory not in ("lut", "block"):
+        if self.memory not in ("lut", "block", "spram"):
             raise PlanError(
-                f"the memory is {self.memory!r}, but must be 'lut' or 'block'",
-                "Choose 'lut' for constants in logic or 'block' for block RAM",
+                f"the memory is {self.memory!r}, but must be 'lut', 'block' or 'spram'",
+                "Choose 'lut' for constants in logic, 'block' for block RAM or 'spram' for the"
+                " memories of 256 Kbit",
             )
+        if self.memory == "spram":
+            self._check_spram()
         if self.ninths and (self.depth % (_EIGHT + 1) or self.width % _EIGHT):
             raise PlanError(
                 f"{self.depth} words of {self.width} bits are to be kept in ninth bits, but that"
                 " takes a multiple of 9 words of a multiple of 8 bits",
                 "Leave ninths out",
+            )
+
+    def _check_spram(self) -> None:
+        if self.depth > SPRAM.deepest:
+            raise PlanError(
+                f"{self.depth} words are to lie in SPRAM, which holds {SPRAM.deepest}",
+                "Read wider words, so that there are fewer, or choose another memory",
+            )
+        if self.pages > 1 or self.ninths:
+            raise PlanError(
+                "the memory is 'spram', which has neither pages nor ninth bits",
+                "Leave pages and ninths out",
             )
 
     @property
@@ -127,7 +146,7 @@ class WeightConfig:
     def latency_cycles(self) -> int:
         """Cycles from the address to the register behind the memory."""
         later = self.pages > 1 or self.far or self.ninths
-        return WEIGHT_LATENCY + (self.memory == "block" and later)
+        return WEIGHT_LATENCY + (self.memory == "spram" or (self.memory == "block" and later))
 
     @property
     def block_width(self) -> int:
@@ -150,6 +169,13 @@ class WeightConfig:
         if self.memory != "block" or self.depth == 1:
             return 0
         return ceil(self.row_width / self.block_width)
+
+    @property
+    def sprams(self) -> int:
+        """Memories of 256 Kbit that it takes; none in any other memory, or of a single word."""
+        if self.memory != "spram" or self.depth == 1:
+            return 0
+        return ceil(self.width / SPRAM.width)
 
     @property
     def area(self) -> float:

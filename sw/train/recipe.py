@@ -116,8 +116,12 @@ def _bundled(name: str, net: str) -> Preset:
     return Preset(name=name, recipe=recipe, net=net)
 
 
-#: The bundled examples: the very networks and training of examples/fashion.npz and tiny.npz.
+#: The bundled examples: the very networks and training of examples/fashion.npz and so on.
 PRESETS = {
     preset.name: preset
-    for preset in (_bundled("fashion", "fashion-binary"), _bundled("tiny", "fashion-dense"))
+    for preset in (
+        _bundled("fashion", "fashion-binary"),
+        _bundled("tiny", "fashion-dense"),
+        _bundled("wide", "fashion-wide"),
+    )
 }

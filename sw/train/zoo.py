@@ -218,6 +218,16 @@ NETWORKS = {
             pixel_offset=0,
             frame=_SMALL,
         ),
+        # As many weights as an iCE40 UP5K's SPRAM holds with few lanes: examples/wide.npz.
+        Net(
+            name="fashion-wide",
+            family="chain",
+            layers=(Dense(outputs=512), Dense(outputs=512)),
+            first_bits=1,
+            last_bits=1,
+            pixel_offset=0,
+            frame=_SMALL,
+        ),
         # Small enough for any board: examples/tiny.npz.
         Net(
             name="fashion-dense",

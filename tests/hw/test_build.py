@@ -36,13 +36,13 @@ def test_a_real_build(model: Path, tmp_path: Path, command: Command) -> None:
     assert report["fits"] is True and isinstance(report["limited_by"], str)
     predicted = report["predicted"]
     assert set(predicted) == {
-        "lut", "ff", "bram", "dsp", "packed", "weights_bram", "weights_packed",
+        "lut", "ff", "bram", "dsp", "spram", "packed", "weights_bram", "weights_packed",
         "weights_packed_at_most", "fmax_mhz", "cycles_per_frame", "frames_per_second"
     }  # fmt: skip
     assert predicted["frames_per_second"] >= 1000
     assert [layer["kind"] for layer in report["layers"]][:1] == ["array"]
     routed = report["routed"]
-    assert set(routed) == {"lut", "ff", "bram", "dsp", "fmax_mhz"}
+    assert set(routed) == {"lut", "ff", "bram", "dsp", "spram", "fmax_mhz"}
     assert 200 < routed["lut"] < 5000 and 200 < routed["ff"] < 5000
     assert routed["fmax_mhz"] >= 75 and routed["dsp"] == 0
     frames = report["frames_per_second"]

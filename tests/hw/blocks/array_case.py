@@ -25,12 +25,13 @@ class ArrayCase:
     inverted: NDArray[np.bool_] | None
     codes: NDArray[np.int64]
 
-    def block(self) -> SystolicArray:
+    def block(self, *, loaded: bool = True) -> SystolicArray:
         return SystolicArray(
             config=self.config,
             weights=self.weights,
             thresholds=self.thresholds,
             inverted=self.inverted,
+            loaded=loaded,
         )
 
     def beats(self) -> list[int]:

@@ -7,7 +7,7 @@ arrays of codes into beats and back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -71,6 +71,7 @@ def run(
     offered: Sequence[int] | None = None,
     sample: Callable[[Any], Any] = lambda payload: payload,
     limit: int | None = None,
+    beside: Sequence[Callable[[SimulatorContext], Awaitable[None]]] = (),
 ) -> Transfers:
     """Feed ``beats`` and collect ``count`` output beats.
 
@@ -83,6 +84,7 @@ def run(
     offered : the cycle before which each beat is not offered
     sample : of ``o_stream.payload``, the value to collect
     limit : cycles after which a missing beat is given up
+    beside : what else drives the block meanwhile
 
     Raises
     ------
@@ -112,6 +114,8 @@ def run(
     sim = Simulator(top)
     sim.add_clock(1e-6)
     sim.add_testbench(feed, background=True)
+    for other in beside:
+        sim.add_testbench(other, background=True)
     sim.add_testbench(collect)
     sim.run()
     return result

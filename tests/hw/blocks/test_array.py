@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth.sim import Simulator, SimulatorContext
@@ -92,6 +94,16 @@ def test_exact_with_ninth_words(shape, i_rate, o_rate, rng):
         assert found.o_cycles[0] == case.config.latency_cycles
 
 
+@pytest.mark.parametrize("shape", [{}, dict(rows=3, width=2, columns=2, x_classes=(0, 1))], ids=str)
+@pytest.mark.parametrize(("i_rate", "o_rate"), [(1.0, 1.0), (0.6, 0.5)])
+def test_exact_with_start_values_in_block_ram(shape, i_rate, o_rate, rng):
+    case = random_case(rng, simd=3, neuron_folds=20, lane_bits=2, frames=3, **shape)
+    assert case.config.thresholds is not None
+    thresholds = replace(case.config.thresholds, memory="block")
+    run(replace(case, config=replace(case.config, thresholds=thresholds)), rng,
+        i_rate=i_rate, o_rate=o_rate)  # fmt: skip
+
+
 @pytest.mark.parametrize("trial", range(25))
 def test_random_shapes(trial, rng):
     rows_per_hop = int(rng.integers(1, 4))
@@ -171,7 +183,10 @@ def test_takes_as_many_folds_as_it_has_credits(synapse_folds, rng):
         ({"pipeline": 0}, r"pipeline is 0"),
         ({"lane_bits": 1.5}, r"lane_bits is 1.5"),
         ({"columns": 2, "width": 3}, r"columns is 2, which does not divide width = 3.*instance 1"),
-        ({"weight_memory": "flash"}, r"memory is 'flash', but must be 'lut', 'block' or 'logic'"),
+        (
+            {"weight_memory": "flash"},
+            r"memory is 'flash', but must be 'lut', 'block', 'spram' or 'logic'",
+        ),
         (
             {"weight_memory": "logic"},
             r"4 rows for 8 outputs and 6 lanes for 18 taps.*Set rows to 8",

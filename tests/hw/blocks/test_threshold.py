@@ -94,10 +94,12 @@ def test_addresses(y_classes, x_classes, neuron_folds, columns, rng):
     assert found == expected
 
 
+@pytest.mark.parametrize("memory", ["lut", "block"])
 @pytest.mark.parametrize("depth", [1, 2, 16, 17, 40])
-def test_start_values(depth, rng):
+def test_start_values(depth, memory, rng):
     words = rng.integers(0, 2**6, depth).tolist()
-    block = StartValues(words=words, width=6)
+    block = StartValues(words=words, width=6, memory=memory)
+    assert block.latency_cycles == (depth > 16)
     found = []
 
     async def read(ctx: SimulatorContext) -> None:

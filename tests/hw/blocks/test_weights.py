@@ -23,6 +23,9 @@ def random_words(rng: np.random.Generator, depth: int, width: int) -> list[int]:
         (70, 5, "block", 3),
         (64, 5, "block", 4),
         (1300, 9, "block", 3),
+        (2, 1, "spram", 1),
+        (70, 16, "spram", 1),
+        (70, 33, "spram", 1),
     ],
 )
 def test_words(depth, width, memory, pages, rng):
@@ -82,7 +85,7 @@ def test_ninth_words(depth, width, pages, rate, rng):
     assert found[latency:] == asked[:-latency]
 
 
-@pytest.mark.parametrize("memory", ["lut", "block"])
+@pytest.mark.parametrize("memory", ["lut", "block", "spram"])
 def test_one_word_is_a_constant(memory):
     config = WeightConfig(depth=1, width=5, memory=memory)
     block = WeightMemory(config=config, words=[19])

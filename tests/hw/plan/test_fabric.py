@@ -89,4 +89,4 @@ def test_a_network_too_large_is_told_where_it_fits() -> None:
         plan("lfc_mnist", board.name)
     message = str(caught.value)
     assert message.startswith("'lfc_mnist' does not fit icebreaker UP5K: it needs ")
-    assert "more than the 30 usable of 30" in message
+    assert "it needs 12 SPRAMs of 256 Kbit, 8 more than the 4 usable of 4" in message

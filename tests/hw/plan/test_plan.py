@@ -27,6 +27,7 @@ class Budget:
     ff: int
     bram: int
     dsp: int = 0
+    spram: int = 0
 
 
 SMALL = Budget(lut=8_000, ff=8_000, bram=30)
@@ -130,7 +131,7 @@ def test_summary_has_the_keys_that_tools_rely_on(plans: dict[str, Plan]) -> None
         "board", "size", "clock_mhz", "fits", "limited_by", "gap", "predicted", "layers",
     ]  # fmt: skip
     assert list(summary["predicted"]) == [
-        "lut", "ff", "bram", "dsp", "packed", "weights_bram", "weights_packed",
+        "lut", "ff", "bram", "dsp", "spram", "packed", "weights_bram", "weights_packed",
         "weights_packed_at_most", "fmax_mhz", "cycles_per_frame", "frames_per_second",
     ]  # fmt: skip
     assert summary["fits"] is True

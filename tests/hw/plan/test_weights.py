@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,8 +135,37 @@ def test_other_memories_take_no_block_ram(memory: str) -> None:
 
 
 def test_unknown_memory() -> None:
-    with pytest.raises(PlanError, match=r"'flash', but must be 'lut' or 'block'.*Choose"):
+    with pytest.raises(PlanError, match=r"'flash', but must be 'lut', 'block' or 'spram'.*Choose"):
         WeightConfig(depth=1, width=1, memory="flash")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "sprams"), [(1, 2, 1), (16, 16_384, 1), (17, 100, 2), (64, 12_544, 4)]
+)
+def test_spram(width: int, depth: int, sprams: int) -> None:
+    """Words lie across memories of 16 bits, in no block RAM."""
+    config = WeightConfig(depth=depth, width=width, memory="spram")
+    assert (config.sprams, config.block_rams, config.latency_cycles) == (sprams, 0, 3)
+    assert WeightConfig(depth=depth, width=width).sprams == 0
+    assert WeightConfig(depth=1, width=width, memory="spram").sprams == 0
+    array = ArrayConfig(
+        outputs=2, fan_in=width * depth // 2, rows=1, simd=width, weight_memory="spram"
+    )
+    assert array.weights == config
+    assert array.credits == replace(array, weight_memory="block").credits
+
+
+@pytest.mark.parametrize(
+    ("depth", "others", "text"),
+    [
+        (16_385, {}, r"16385 words are to lie in SPRAM, which holds 16384.*Read wider words"),
+        (64, {"pages": 2}, r"'spram', which has neither pages nor ninth bits.*Leave"),
+        (72, {"ninths": True}, r"'spram', which has neither pages nor ninth bits.*Leave"),
+    ],
+)
+def test_what_spram_cannot_hold(depth: int, others: dict[str, Any], text: str) -> None:
+    with pytest.raises(PlanError, match=text):
+        WeightConfig(depth=depth, width=16, memory="spram", **others)
 
 
 @pytest.mark.parametrize(("depth", "width"), [(10, 8), (9, 7)])
