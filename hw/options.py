@@ -9,10 +9,11 @@ from typing import Literal
 
 import boards
 from hw.flow.ethernet import phy_of
-from hw.link.ethernet import AREA, EthernetLink
+from hw.link import ethernet, usb
 from hw.link.liteeth import DEFAULT_IP, Address
 from hw.link.usb import USB_BYTES_PER_SECOND
 from hw.plan.clock import CLOCK_SHARE
+from hw.plan.cost import Cost
 from hw.plan.link import LinkConfig, packet_bytes
 from hw.plan.objectness import DEFAULT_OBJECTNESS
 from hw.plan.plan import Candidate, Clock, Plan, make_plan
@@ -50,8 +51,7 @@ class Planned:
         link = LinkConfig.of(self.model, score_bits=self.plan.head.score_bits)
         there, back = packet_bytes(link.frame_bytes), packet_bytes(link.result_bytes)
         if self.address is not None:
-            wire = EthernetLink(address=self.address, clock_hz=self.clock_hz)
-            return wire.frames_per_second(max(there, back))
+            return ethernet.packets_per_second(self.clock_hz, max(there, back))
         if self.baud is None:
             return USB_BYTES_PER_SECOND / (there + back)
         return link.frames_per_second(self.baud)
@@ -131,15 +131,16 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         of what is no detector, or a link that the board does not have.
     """
     board = boards.find(options.board, options.size)
-    budget, address = board.budget, None
+    beside, address = Cost(), None
     # Those who plan without a link have no such option.
     link: Literal["uart", "usb", "ethernet"] = getattr(options, "link", "uart")
     if link == "usb":
         _check_usb(board)
+        beside = usb.AREA
     if link == "ethernet":
         phy_of(board)
         address = Address(ip=options.ip)
-        budget = replace(budget, **{n: getattr(budget, n) - used for n, used in AREA.items()})
+        beside = ethernet.AREA
     clock: Clock = partial(board.fastest_clock_mhz, uart=link == "uart")
     if options.clock is not None:
         clock = board.clock_plan(options.clock).hz / 1e6
@@ -147,7 +148,8 @@ def planned(options: argparse.Namespace, model: Model) -> Planned:
         model,
         board=board.name,
         size=board.size,
-        budget=budget,
+        budget=board.budget,
+        beside=beside,
         clock=clock,
         fps=options.fps,
         share=options.share,

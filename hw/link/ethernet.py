@@ -23,8 +23,17 @@ from amaranth.lib.wiring import In, Out, connect
 from hw.link.frames import Cutter, FrameReceiver, Octet, PacketBuffer
 from hw.link.liteeth import CORE, CROSSING, Address, core_rtlil
 from hw.link.register import StreamRelay
+from hw.plan.cost import Cost
 
-__all__ = ["AREA", "DATAGRAM", "LAYERS_HZ", "WIRE_HZ", "EthernetLink"]
+__all__ = [
+    "AREA",
+    "DATAGRAM",
+    "LAYERS_HZ",
+    "WIRE_HZ",
+    "EthernetLink",
+    "layers_hz",
+    "packets_per_second",
+]
 
 #: Clock of the wire, Hz: 1000BASE-T alone.
 WIRE_HZ = 125_000_000
@@ -32,8 +41,8 @@ WIRE_HZ = 125_000_000
 #: Fastest clock of LiteEth's layers, Hz; docs/boards.md has what was routed.
 LAYERS_HZ = 50_000_000
 
-#: What the link takes of a device, LiteEth included, of `boards.DeviceBudget`'s fields.
-AREA = {"lut": 4_200, "ff": 3_400, "bram": 7}
+#: What the link takes of an ECP5, LiteEth included, beyond what a UART takes; routed, rounded up.
+AREA = Cost(lut=4_100, ff=3_350, bram=7)
 
 #: Most bytes of a datagram that is sent.
 DATAGRAM = 1400
@@ -46,6 +55,27 @@ HEADERS = 8 + 14 + 20 + 8 + 4
 
 #: Bytes of rest between two frames on the wire.
 GAP = 12
+
+
+def _divider(clock_hz: int) -> int:
+    return -(-clock_hz // LAYERS_HZ)
+
+
+def layers_hz(clock_hz: int) -> int:
+    """Frequency of LiteEth's layers; as many bytes a second they take, headers included.
+
+    Parameters
+    ----------
+    clock_hz : int
+        Of ``sync``.
+    """
+    return clock_hz // _divider(clock_hz)
+
+
+def packets_per_second(clock_hz: int, packet_bytes: int) -> float:
+    """Packets of that length, in datagrams of their own, that pass in a second."""
+    datagrams = -(-packet_bytes // DATAGRAM)
+    return layers_hz(clock_hz) / (packet_bytes + datagrams * HEADERS)
 
 
 class EthernetLink(wiring.Component):
@@ -77,8 +107,8 @@ class EthernetLink(wiring.Component):
 
     def __init__(self, *, address: Address, clock_hz: int) -> None:
         self._address = address
-        self._divider = -(-clock_hz // LAYERS_HZ)
-        self._layers_hz = clock_hz // self._divider
+        self._divider = _divider(clock_hz)
+        self._layers_hz = layers_hz(clock_hz)
         super().__init__(
             {
                 "i_bytes": In(stream.Signature(8)),
@@ -94,16 +124,6 @@ class EthernetLink(wiring.Component):
     @property
     def address(self) -> Address:
         return self._address
-
-    @property
-    def layers_hz(self) -> int:
-        """Frequency of LiteEth's layers; as many bytes a second they take, headers included."""
-        return self._layers_hz
-
-    def frames_per_second(self, packet_bytes: int) -> float:
-        """Packets of that length, in datagrams of their own, that pass in a second."""
-        datagrams = -(-packet_bytes // DATAGRAM)
-        return self._layers_hz / (packet_bytes + datagrams * HEADERS)
 
     def rtlil(self) -> bytes:
         """The module `CORE`; see `core_rtlil` for what can go wrong."""

@@ -10,9 +10,10 @@ from amaranth.lib import io, stream, wiring
 from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from hw.plan.cost import Cost
 from sw.errors import PlanError
 
-__all__ = ["PRODUCT_ID", "USB_BYTES_PER_SECOND", "VENDOR_ID", "UsbPins", "UsbSerial"]
+__all__ = ["AREA", "PRODUCT_ID", "USB_BYTES_PER_SECOND", "VENDOR_ID", "UsbPins", "UsbSerial"]
 
 #: Of pid.codes, for tests and for boards that stay on their maker's desk: a product that is
 #: sold or handed on needs one of its own.
@@ -21,6 +22,9 @@ VENDOR_ID, PRODUCT_ID = 0x1209, 0x0001
 #: The most that USB 2.0, table 5-9, lets bulk transfers of 64 bytes carry at full speed, both
 #: directions together: 19 packets in each millisecond.
 USB_BYTES_PER_SECOND = 19 * 64 * 1000
+
+#: What the link takes of an ECP5, LUNA included, beyond what a UART takes; routed, rounded up.
+AREA = Cost(lut=1_800, ff=850)
 
 #: Places between the clock domains: what hides the crossing's latency at a byte every eight
 #: cycles of 12 MHz.

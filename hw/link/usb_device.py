@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The device that `hw.link.usb` puts on the bus, made of LUNA's parts; needs the extra ``usb``."""
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class SerialDevice(Elaboratable):
 
     def __init__(self, *, bus: Any, vendor: int, product: int) -> None:
         self._bus = bus
+        # Nothing else of it is wanted; hence the first line of this file.
         self._descriptors = USBSerialDevice(
             bus=bus,
             idVendor=vendor,

@@ -150,6 +150,7 @@ def make_plan(
     share: Share | float | None = None,
     candidates: Sequence[Candidate] = (),
     objectness: float | None = None,
+    beside: Cost = Cost(),
 ) -> Plan:
     """Choose every layer's folding.
 
@@ -171,6 +172,8 @@ def make_plan(
         Devices that an error may recommend.
     objectness : float, optional
         Of a detector: from which on the core marks a box; `DEFAULT_OBJECTNESS` without it.
+    beside : Cost
+        Of what the design has beside the core and a link by UART.
 
     Raises
     ------
@@ -179,7 +182,7 @@ def make_plan(
         objectness is out of range, or the model no detector.
     """
     objectness = objectness_of(model, objectness)
-    search = _searches(model, budget, objectness)
+    search = _searches(model, budget, objectness, beside)
     fastest = CLOCK_SHARE * design_fmax(Cost(), budget, memory=0, pools=False)
     request = _Request(
         name=model.name,
@@ -197,14 +200,14 @@ def make_plan(
     return replace(plan, gap=gap, objectness=objectness)
 
 
-def _searches(model: Model, budget: Budget, objectness: float | None) -> Searches:
+def _searches(model: Model, budget: Budget, objectness: float | None, beside: Cost) -> Searches:
     stages = cut(model.graph, least_scores(model, objectness))
     head = stages[-1]
     assert isinstance(head, HeadStage)
     link = LinkConfig.of(model, score_bits=head.score_bits)
     return Searches(
         stages,
-        fixed=link_cost(link),
+        fixed=link_cost(link) + beside,
         link_lanes=max(1, 8 // link.field_bits),
         budget=budget,
     )
