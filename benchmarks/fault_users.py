@@ -38,8 +38,8 @@ TIMEOUT, TRIES = 2.0, 25
 #: Seconds for which a simulator that was killed is awaited, its start included.
 RESTART = 300.0
 
-#: Frames between two faults of these kinds.
-EVERY = 70
+#: Frames between two faults of these kinds, and between two visits of a second client.
+EVERY, VISITS = 70, 40
 
 
 def _entry(accelerator: Accelerator, *, frames: int, injected: int, wrong: int) -> dict[str, Any]:
@@ -51,7 +51,6 @@ def _entry(accelerator: Accelerator, *, frames: int, injected: int, wrong: int) 
         "lost_back": None,
         "resent": host.resent,
         "wrong": wrong,
-        "after": None,
         "host": vars(host),
         "chip": vars(accelerator.counters()),
     }
@@ -113,24 +112,35 @@ def restarts(bench: Bench, frames: int, seed: int) -> dict[str, Any]:
 
 
 def two_clients(bench: Bench, frames: int, seed: int) -> dict[str, Any]:
-    """One that keeps to the lock is refused; one that does not writes and reads on the port."""
+    """One that keeps to the lock is refused; one that does not writes and reads on the port.
+
+    "after" are frames sent again between two visits of the rude one, but for those that can have
+    been in flight when it came.
+    """
     rng = np.random.default_rng(seed)
     inputs = bench.frames(frames, seed)
     expected = golden.scores(bench.model, inputs)
-    wrong = injected = 0
+    wrong = injected = after = 0
     with (
         FaultyBoard(bench.soc(), Wire()) as board,
         Accelerator(board.name, bench.model, timeout=TIMEOUT, tries=TRIES) as accelerator,
     ):
+        host, settled = accelerator.host_counters, accelerator.info.slots + 1
+        assert settled < VISITS // 2, "frames of one visit are done before the next"
+        resent = 0  # when those in flight at the last visit were done
         for place, scores in enumerate(accelerator.stream(iter(inputs))):
             wrong += not np.array_equal(scores, expected[place])
-            if place % 20 == 10:
+            if place % VISITS == settled:
+                resent = host.resent
+            elif place % VISITS == VISITS // 2:
                 injected += 1
                 _refused(lambda: Accelerator(board.name), "is in use by another program")
-            elif place % 20 == 0:
+            elif place % VISITS == 0:
+                after = max(after, host.resent - resent)
                 injected += 1
                 _rude(board.name, rng)
-        return _entry(accelerator, frames=frames, injected=injected, wrong=wrong)
+        entry = _entry(accelerator, frames=frames, injected=injected, wrong=wrong)
+        return entry | {"after": after}
 
 
 def _rude(name: str, rng: np.random.Generator) -> None:

@@ -238,9 +238,8 @@ def _rows(known: dict[str, Any]) -> list[tuple[str, ...]]:
     for name, entry in known.items():
         lost = entry["lost_to"] + (entry["lost_back"] or 0)
         figures = [entry[key] for key in ("frames", "injected")]
-        figures += [lost, *(entry[key] for key in ("resent", "wrong"))]
-        after = "-" if entry["after"] is None else str(entry["after"])
-        rows.append((CASES[name].what, *(f"{figure:,}" for figure in figures), after))
+        figures += [lost, *(entry[key] for key in ("resent", "wrong", "after"))]
+        rows.append((CASES[name].what, *(f"{figure:,}" for figure in figures)))
     keys = [("frames", 1), ("wrong", 5)]
     totals = {place: sum(entry[key] for entry in known.values()) for key, place in keys}
     rows.append(tuple("all" if i == 0 else f"{totals.get(i, '')}" for i in range(len(COLUMNS))))
