@@ -64,10 +64,6 @@ class EthernetSoC(wiring.Component):
         """What the host is told."""
         return self._soc.identity
 
-    @property
-    def link(self) -> EthernetLink:
-        return self._link
-
     def rtlil(self) -> bytes:
         """The modules that Amaranth does not write; see `EthernetLink.rtlil`."""
         return self._link.rtlil()

@@ -16,12 +16,13 @@ handling does the rest; `sw.driver.udp` keeps the rate below.
 from __future__ import annotations
 
 from amaranth import ClockDomain, ClockSignal, DomainRenamer, Instance, Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import In, Out, connect
 
 from hw.link.frames import Cutter, FrameReceiver, Octet, PacketBuffer
 from hw.link.liteeth import CORE, CROSSING, Address, core_rtlil
+from hw.link.owner import Owner, Peer
 from hw.link.register import StreamRelay
 from hw.plan.cost import Cost
 
@@ -29,6 +30,7 @@ __all__ = [
     "AREA",
     "DATAGRAM",
     "LAYERS_HZ",
+    "LEASE",
     "WIRE_HZ",
     "EthernetLink",
     "layers_hz",
@@ -47,8 +49,8 @@ AREA = Cost(lut=4_100, ff=3_350, bram=7)
 #: Most bytes of a datagram that is sent.
 DATAGRAM = 1400
 
-#: An address to answer to.
-_PEER = data.StructLayout({"ip": 32, "port": 16})
+#: Seconds of silence after which a peer gives the link up for another.
+LEASE = 1.0
 
 #: Bytes of a frame besides its datagram's: preamble, Ethernet, IP, UDP and check sum.
 HEADERS = 8 + 14 + 20 + 8 + 4
@@ -81,9 +83,10 @@ def packets_per_second(clock_hz: int, packet_bytes: int) -> float:
 class EthernetLink(wiring.Component):
     """The link's bytes in UDP datagrams, on a byte-wide wire (GMII).
 
-    What is sent goes to whom the last datagram came from; before there is one it is
-    dropped. A datagram ends behind a zero byte, which is a packet's end, or when it has
-    `DATAGRAM` bytes. ARP and pings of up to 128 bytes are answered too.
+    It has one peer at a time, who sends first and keeps the link until `LEASE` seconds after its
+    last datagram (`hw.link.owner`); what is sent before there is one is dropped. A datagram ends
+    behind a zero byte, which is a packet's end, or when it has `DATAGRAM` bytes. ARP and pings of
+    up to 128 bytes are answered too.
 
     Parameters
     ----------
@@ -150,8 +153,10 @@ class EthernetLink(wiring.Component):
             width=8, depth=CROSSING, w_domain="sync", r_domain=layers
         )
         frames, datagrams = arriving.o_stream, gather.o_stream
-        length = Signal(16)
-        peer, sender_of, moves = Signal(_PEER), Signal(_PEER), Signal()
+        m.submodules.owner = owner = DomainRenamer(layers)(
+            Owner(lease_cycles=round(LEASE * self._layers_hz))
+        )
+        length, peer, arrives = Signal(16), Signal(Peer), owner.i_stream
         m.submodules.core = Instance(
             CORE,
             i_sys_clk=ClockSignal(layers),
@@ -164,11 +169,12 @@ class EthernetLink(wiring.Component):
             o_gmii_tx_data=leaving.i_stream.payload.data,
             o_gmii_tx_last=leaving.i_stream.payload.last,
             i_gmii_tx_ready=leaving.i_stream.ready,
-            o_rx_valid=received.w_en,
-            o_rx_data=received.w_data,
-            o_rx_ip=sender_of.ip,
-            o_rx_port=sender_of.port,
-            i_rx_ready=received.w_rdy,
+            o_rx_valid=arrives.valid,
+            o_rx_data=arrives.payload.data,
+            o_rx_last=arrives.payload.last,
+            o_rx_ip=arrives.payload.peer.ip,
+            o_rx_port=arrives.payload.peer.port,
+            i_rx_ready=arrives.ready,
             i_tx_valid=datagrams.valid,
             i_tx_data=datagrams.payload.data,
             i_tx_last=datagrams.payload.last,
@@ -185,23 +191,20 @@ class EthernetLink(wiring.Component):
             sender.o_stream.ready.eq(1),
             self.tx_en.eq(sender.o_stream.valid),
             self.tx_data.eq(sender.o_stream.payload.data),
-            moves.eq(received.w_en & received.w_rdy),
         ]
+        connect(m, owner.o_stream, received.w_stream)
         connect(m, received.r_stream, wiring.flipped(self.o_bytes))
         connect(m, wiring.flipped(self.i_bytes), sent.w_stream)
 
         # The address must stand while a datagram leaves.
-        known, latest = Signal(), Signal(_PEER)
-        with m.If(moves):
-            m.d[layers] += [latest.eq(sender_of), known.eq(1)]
         with m.If(~datagrams.valid):
-            m.d[layers] += peer.eq(latest)
+            m.d[layers] += peer.eq(owner.peer)
 
         # What is sent to nobody is taken all the same.
         m.d.comb += [
-            cutter.i_stream.valid.eq(sent.r_rdy & known),
+            cutter.i_stream.valid.eq(sent.r_rdy & owner.known),
             cutter.i_stream.payload.eq(sent.r_data),
-            sent.r_en.eq(cutter.i_stream.ready | ~known),
+            sent.r_en.eq(cutter.i_stream.ready | ~owner.known),
         ]
         connect(m, cutter.o_stream, gather.i_stream)
         return m

@@ -8,11 +8,16 @@ bytes; the protocol is made for that. What this module does is to lose few of th
 2. The accelerator takes a byte each cycle of a clock of 25 to 50 MHz and keeps what comes
    faster in 4 KiB; a datagram that finds no room there is lost. So no more than `BURST`
    bytes leave at once, and `RATE` bytes a second from then on.
+3. The accelerator answers one peer at a time, until nothing has come from it for a second. A peer
+   is an address and a port, so datagrams to one accelerator leave from one port (`own_port`):
+   the next program on this machine is the same peer and has not to wait, and two at once
+   cannot be, as with the port of a UART.
 """
 
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import socket
 import time
@@ -20,7 +25,7 @@ import time
 from sw.driver.links import QUANTUM, Link
 from sw.errors import LinkError
 
-__all__ = ["BURST", "DATAGRAM", "PORT", "RATE", "UdpLink"]
+__all__ = ["BURST", "DATAGRAM", "PORT", "RATE", "UdpLink", "own_port"]
 
 #: UDP port of an accelerator.
 PORT = 8738
@@ -38,6 +43,19 @@ RATE = 24e6
 _RECEIVE_BUFFER = 1 << 20
 
 
+#: Ports that datagrams leave from: a power of two, below those that systems give away.
+_OWN_PORTS = range(16_384, 32_768)
+
+
+def own_port(host: str, port: int) -> int:
+    """The UDP port that datagrams to that IP address and port leave from.
+
+    Accelerators have one each, as long as their addresses differ in the last 14 bits.
+    """
+    number = int(ipaddress.ip_address(host.partition("%")[0]))
+    return _OWN_PORTS[(number + port - PORT) % len(_OWN_PORTS)]
+
+
 class UdpLink(Link):
     """Datagrams to an accelerator, and those that come from there: ``udp://host[:port]``.
 
@@ -46,7 +64,8 @@ class UdpLink(Link):
     Raises
     ------
     LinkError
-        The name is not of that form, or the host is not known.
+        The name is not of that form, the host is not known, or another program on this machine
+        talks to it.
     """
 
     def __init__(self, name: str, *, timeout: float | None = None) -> None:
@@ -57,6 +76,7 @@ class UdpLink(Link):
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         try:
+            self._socket.bind(("", own_port(*address[:2])))
             # Connected, it takes no datagrams of others, and hears of unreachable ports.
             self._socket.connect(address)
         except OSError as error:
@@ -100,6 +120,11 @@ class UdpLink(Link):
         self._allowance -= length
 
     def _unreachable(self, error: OSError) -> LinkError:
+        if error.errno == errno.EADDRINUSE:
+            return LinkError(
+                f"'{self.name}' is in use by another program on this machine",
+                "Close that program, then try again",
+            )
         if error.errno == errno.ECONNREFUSED:
             return LinkError(
                 f"nothing listens at '{self.name}': the host is there, and refuses the port",

@@ -110,7 +110,8 @@ class Host:
 
     def datagram(self, payload: bytes, **faults: Any) -> None:
         target = PORT + faults.pop("port_off", 0)
-        header = struct.pack("!4H", HOST_PORT, target, 8 + len(payload), 0)
+        source = HOST_PORT + faults.pop("stranger", 0)
+        header = struct.pack("!4H", source, target, 8 + len(payload), 0)
         self._ipv4(17, header + payload, **faults)
 
     def packet(self, packet: Packet, **faults: Any) -> None:
@@ -226,7 +227,7 @@ async def frames_in_datagrams(_: Any) -> None:
 
 @cocotb.test()
 async def damaged_datagrams(_: Any) -> None:
-    """Of damaged frames, and of those for others, the accelerator sees nothing."""
+    """Of damaged frames, of those for others, and of those of a second host, nothing is seen."""
     _, data, host = await start()
     await host.ask(Command.RESET, 1)
     bodies, results = data["bodies"], data["results"]
@@ -236,6 +237,7 @@ async def damaged_datagrams(_: Any) -> None:
         host.packet(packet, cut=random.randrange(1, 60))
         host.packet(packet, port_off=1)
         host.packet(packet, another_host=True)
+        host.packet(packet, stranger=1)
         host.ethernet(b"\x86\xdd", random.randbytes(200))
         host.packet(packet)
         answer = await host.take()

@@ -13,7 +13,7 @@ import pytest
 from sw import golden
 from sw.driver import Accelerator
 from sw.driver.session import Session
-from sw.driver.udp import BURST, DATAGRAM, PORT, RATE, UdpLink
+from sw.driver.udp import BURST, DATAGRAM, PORT, RATE, UdpLink, own_port
 from sw.errors import LinkError
 from sw.model.npz import load, save
 from tests.graphs import random_frames
@@ -241,3 +241,24 @@ def test_the_port_may_be_left_out(monkeypatch):
     for name in ("udp://board", "udp://board:5000", "udp://[::1]", "udp://[::1]:77"):
         UdpLink(name).close()
     assert asked == [("board", PORT), ("board", 5000), ("::1", PORT), ("::1", 77)]
+
+
+def test_one_program_at_a_time() -> None:
+    """The accelerator tells peers by their ports, so a second program has none."""
+    first = UdpLink("udp://127.0.0.1:9")
+    with pytest.raises(LinkError) as caught:
+        UdpLink("udp://127.0.0.1:9")
+    assert str(caught.value) == (
+        "'udp://127.0.0.1:9' is in use by another program on this machine. "
+        "Close that program, then try again."
+    )
+    other = UdpLink("udp://127.0.0.1:10")
+    first.close()
+    UdpLink("udp://127.0.0.1:9").close()
+    other.close()
+
+
+def test_own_port() -> None:
+    ports = {own_port(f"192.168.{i >> 8}.{i & 255}", PORT) for i in range(1 << 14)}
+    assert ports == set(range(1 << 14, 1 << 15)), "one for each accelerator of a network"
+    assert own_port("fe80::1%eth0", PORT) == own_port("fe80::1", PORT)
