@@ -206,7 +206,7 @@ SMALL_SHARE = Share(bram=1.0)
 LINK = Cost(lut=1150, ff=700, bram=1)
 
 #: What loads memories of 256 Kbit from the board's flash memory, in a design that has any.
-LOADER = Cost(lut=300, ff=200)
+LOADER = Cost(lut=110, ff=85)
 
 #: Bits of a frame's number (`hw.link.endpoint`).
 NUMBER_BITS = 16
