@@ -61,6 +61,26 @@ def test_accuracy_on_the_bundled_frames(model: Model) -> None:
     assert (answers == labels).mean() >= 0.87
 
 
+def test_wide_fills_the_spram_of_an_icebreaker() -> None:
+    """More weights than a UP5K's block RAM holds, of the accuracy that is stated."""
+    wide = load(EXAMPLES / "wide.npz")
+    products = [op for op in wide.graph.ops if isinstance(op, Dense)]
+    bits = sum(op.weights.size for op in products)
+    budget = boards.find("icebreaker").budget
+    assert bits == 668_672 > 5 * budget.bram * budget.bram_bits
+    with np.load(EXAMPLES / "fashion_frames.npz") as bundle:
+        frames, labels = wide.as_frames(bundle["frames"]), bundle["labels"]
+    scores = golden.scores(wide, frames)
+    np.testing.assert_array_equal(scores[:16], wide.vectors.scores)
+    assert (wide.classify(scores) == labels).mean() >= 0.87
+    made = make_plan(wide, board="icebreaker", size="UP5K", budget=budget, clock=24.0, fps=750)
+    assert [layer.array.weight_memory for layer in made.layers if layer.array][:2] == ["spram"] * 2
+    assert made.predicted.spram <= 4 and made.predicted.lut < 0.8 * budget.lut
+    text = (EXAMPLES / "README.md").read_text()
+    assert "python -m sw.train wide -o examples/wide.npz --seed 1" in text
+    assert "--epochs 40 --batch 128 --seed 1" in wide.provenance
+
+
 def test_says_where_it_comes_from(model: Model) -> None:
     text = (EXAMPLES / "README.md").read_text()
     assert "Zalando SE" in model.provenance

@@ -101,6 +101,12 @@ def test_share_of_a_number_is_of_logic() -> None:
     assert Share.of(0.3, BOARDS["ulx3s"]["85F"].budget) == Share(lut=0.3, ff=0.3)
 
 
+def test_more_of_a_small_device_is_filled() -> None:
+    share = Share.of(None, BOARDS["icebreaker"]["UP5K"].budget)
+    assert (share.lut, share.ff, share.bram, share.spram) == (0.8, 0.75, 1.0, 1.0)
+    assert Share.of(0.9, BOARDS["icebreaker"]["UP5K"].budget).bram == 1.0
+
+
 @pytest.mark.parametrize(("size", "lut"), [("12F", 0.6), ("45F", 0.6), ("85F", 0.5)])
 def test_less_of_a_large_device_is_filled(size: str, lut: float) -> None:
     share = Share.of(None, BOARDS["ulx3s"][size].budget)
