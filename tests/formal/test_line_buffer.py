@@ -1,79 +1,63 @@
 """The line buffer's control: every tap is read after it was written and before it is overwritten.
 
-Serial mode, with memories of four words, for which the planner would take sixteen: slower, and no
-less right; and soon full, so that writer and reader wait for each other.
+With memories of a few words, for which the planner would take more: slower, and no less right; and
+soon full, so that writer and reader wait for each other.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hw.blocks.line_buffer_parallel import ParallelLineBuffer
 from hw.blocks.line_buffer_serial import SerialLineBuffer
-from hw.plan.stream import LineBufferConfig
 from tests.formal.engine import examine
+from tests.formal.harnesses import PARALLEL, SERIAL, line_buffer
 from tests.formal.mutants import mutant
-from tests.formal.one_word import OneWordMemory
-from tests.formal.windows import FollowWindows
+
+BLOCKS = {"serial": SerialLineBuffer, "parallel": ParallelLineBuffer}
 
 
-class SmallMemories(LineBufferConfig):
-    @cached_property
-    def depth(self) -> int:
-        return 4
-
-
-def config(**fields: Any) -> LineBufferConfig:
-    return SmallMemories(channels=1, lane_bits=1, simd=1, **fields)
-
-
-#: A window that is the whole map; one with padding at its side; a stride that leaves rows and
-#: columns out; two windows side by side. And cycles within which a word moves.
-SHAPES = {
-    "whole": (config(height=2, width=2, kernel=(2, 2)), 14),
-    "padded": (config(height=1, width=2, kernel=(1, 2), left=1), 12),
-    "strided": (config(height=2, width=2, stride=(2, 2)), 12),
-    "columns": (config(height=1, width=2, columns=2), 12),
-}
-
-
-def harness(block: Any, shape: str, monkeypatch: pytest.MonkeyPatch) -> FollowWindows:
-    chosen, wait = SHAPES[shape]
-    memories: list[OneWordMemory] = []
-
-    def make(*arguments: Any) -> OneWordMemory:
-        memories.append(OneWordMemory(*arguments))
-        return memories[-1]
-
-    monkeypatch.setitem(block.elaborate.__globals__, "make_memory", make)
-    return FollowWindows(block(config=chosen), config=chosen, memories=memories, wait=wait)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_line_buffer(shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    verdict = examine(harness(SerialLineBuffer, shape, monkeypatch), folder=tmp_path)
+@pytest.mark.parametrize(
+    ("mode", "shape"),
+    [*(("serial", shape) for shape in SERIAL), *(("parallel", shape) for shape in PARALLEL)],
+)
+def test_line_buffer(mode: str, shape: str, tmp_path: Path) -> None:
+    verdict = examine(line_buffer(BLOCKS[mode], shape), folder=tmp_path)
     assert verdict.proved and verdict.cover is not None, verdict
 
 
 @pytest.mark.parametrize(
-    ("shape", "old", "new"),
+    ("block", "shape", "old", "new"),
     [
         # Four places more than there are: overwritten before they are read.
-        ("whole", "init=config.capacity - 1 +", "init=config.capacity + 3 +"),
+        (SerialLineBuffer, "whole", "init=config.capacity - 1 +", "init=config.capacity + 3 +"),
         # Complete with any pixel of the row: read before it is written.
-        ("whole", "pixel & y.at(rows) & x.at(columns)", "pixel & y.at(rows)"),
+        (SerialLineBuffer, "whole", "pixel & y.at(rows) & x.at(columns)", "pixel & y.at(rows)"),
         # Another place for the next frame.
-        ("strided", "add(config.height * places.row", "add(1 + config.height * places.row"),
+        (SerialLineBuffer, "strided", "add(config.height * places.row",
+         "add(1 + config.height * places.row"),
         # Half of the places are never given free: stands still.
-        ("whole", "m.d.sync += released.eq(0)", "pass"),
+        (SerialLineBuffer, "whole", "m.d.sync += released.eq(0)", "pass"),
+        # As the first and second above.
+        (ParallelLineBuffer, "repeated", "init=config.capacity - 1 +",
+         "init=config.capacity + 3 +"),
+        (ParallelLineBuffer, "repeated", "write_now & y.at(rows)", "write_now"),
+        # All banks hold the rows of one turn.
+        (ParallelLineBuffer, "turning", "slot + (step.first > bank)", "slot"),
+        # The end of a row waits for the beginning of the next: stands still.
+        (ParallelLineBuffer, "joined", "fetched | (enable & (left != 0))", "fetched"),
+        # The window moves while the last one waits: lost.
+        (ParallelLineBuffer, "joined", "~full | load)", "1)"),
+        # A window that has been taken stays on offer: doubled.
+        (ParallelLineBuffer, "repeated", "m.d.sync += held.eq(0)", "pass"),
+        # Rows are never given free: stands still.
+        (ParallelLineBuffer, "turning", ", released.eq(sy * config.width - 1)]", "]"),
     ],
-)
-def test_broken_line_buffer(
-    shape: str, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    broken = harness(mutant(SerialLineBuffer, old, new), shape, monkeypatch)
+)  # fmt: skip
+def test_broken_line_buffer(block: Any, shape: str, old: str, new: str, tmp_path: Path) -> None:
+    broken = line_buffer(mutant(block, old, new), shape)
     verdict = examine(broken, folder=tmp_path, cover=False)
     assert not verdict.proved and verdict.frame is not None, verdict

@@ -13,10 +13,9 @@ import pytest
 from hw.blocks.fifo import StreamFifo
 from hw.blocks.width import WidthConverter
 from hw.link.register import StreamBuffer, StreamRegister, StreamRelay
-from hw.plan.join import FifoConfig
-from hw.plan.stream import WidthConfig
 from tests.formal.engine import examine
 from tests.formal.follow import Follow
+from tests.formal.harnesses import REGISTERS, converter, fifo
 from tests.formal.mutants import mutant
 
 
@@ -28,10 +27,6 @@ def holds(harness: Follow, folder: Path) -> None:
 def fails(harness: Follow, folder: Path) -> None:
     verdict = examine(harness, folder=folder, cover=False)
     assert not verdict.proved and verdict.frame is not None, verdict
-
-
-# Block, beats that it holds, cycles within which a beat moves.
-REGISTERS = [(StreamRegister, 1, 1), (StreamBuffer, 2, 2), (StreamRelay, 2, 3)]
 
 
 @pytest.mark.parametrize(("block", "most", "wait"), REGISTERS)
@@ -57,11 +52,6 @@ def test_broken_registers(
     fails(Follow(mutant(block, old, new)(2), most=most, wait=wait), tmp_path)
 
 
-def fifo(block: Any, depth: int, memory: Any) -> Follow:
-    config = FifoConfig(width=1, depth=depth, memory=memory)
-    return Follow(block(config=config), most=depth, wait=config.full_rate_depth)
-
-
 # Depths that are no power of two, and the least.
 @pytest.mark.parametrize(("depth", "memory"), [(1, "lut"), (3, "lut"), (3, "block"), (4, "block")])
 def test_fifo(depth: int, memory: str, tmp_path: Path) -> None:
@@ -83,21 +73,6 @@ def test_fifo(depth: int, memory: str, tmp_path: Path) -> None:
 )  # fmt: skip
 def test_broken_fifo(old: str, new: str, tmp_path: Path) -> None:
     fails(fifo(mutant(StreamFifo, old, new), 3, "lut"), tmp_path)
-
-
-def converter(block: Any, i_lanes: int, o_lanes: int) -> Follow:
-    """Up to a group is collected, another stands collected, a third is taken apart."""
-    config = WidthConfig(i_lanes=i_lanes, o_lanes=o_lanes, lane_bits=1)
-    group = config.block_lanes
-    parts = (config.i_beats > 1) + (config.o_beats > 1)
-    return Follow(
-        block(config=config),
-        i_lanes=i_lanes,
-        o_lanes=o_lanes,
-        most=parts * group,
-        due=group,
-        wait=max(config.i_beats, config.o_beats) + 1,
-    )
 
 
 @pytest.mark.parametrize(("i_lanes", "o_lanes"), [(1, 3), (3, 1), (2, 3), (3, 2)])
