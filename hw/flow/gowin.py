@@ -6,11 +6,13 @@ See `hw.flow.ecp5`, whose functions these are.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 
 from hw.flow.reading import achieved_mhz, load_json, progress_note
 from hw.flow.result import Counts, Routed
+from hw.plan.fabric import GOWIN_DSP_MHZ
 
 __all__ = [
     "BITSTREAM",
@@ -34,6 +36,8 @@ SYNTHESIS_FLAGS = "-nowidelut"
 
 #: LUT sites of cells that are not plain LUTs; an adder's cell is one, a memory of 16 x 4 is four.
 _LUT = {"ALU": 1, "RAM16SDP4": 4, "RAM16SDP2": 2, "RAM16SDP1": 1, "RAM16S4": 4}
+#: Multipliers of 18 x 18 bits that a cell is: one has the place of two of 9 x 9.
+_DSP = {"MULT9X9": 0.5, "MULT18X18": 1, "MULT36X36": 4}
 _BRAM = re.compile(r"(SP|SPX9|SDPB|SDPX9B|DPB|DPX9B|pROM|pROMX9)$")
 
 
@@ -69,7 +73,7 @@ def count_cells(path: Path) -> Counts:
         lut=total(r"LUT[1-4]") + sum(sites * cells.get(cell, 0) for cell, sites in _LUT.items()),
         ff=total(r"DFF.*"),
         bram=sum(number for cell, number in cells.items() if _BRAM.match(cell)),
-        dsp=total(r"MULT.*"),
+        dsp=_multipliers(cells),
     )
 
 
@@ -113,18 +117,26 @@ def pack_arguments(device: str) -> list[str]:
 def read_routed(path: Path, clock_mhz: float) -> Routed:
     """Resources and clock of a routed design, from ``routed.json``.
 
-    An adder's cell is a LUT's site, which nextpnr counts apart.
+    An adder's cell is a LUT's site, which nextpnr counts apart. It has no delays of multipliers:
+    with some, the clock is at most `hw.plan.fabric.GOWIN_DSP_MHZ`.
     """
     report = load_json(path, "nextpnr-himbaechel")
     used = {name: int(entry["used"]) for name, entry in report["utilization"].items()}
     memories = sum(sites * used.get(cell, 0) for cell, sites in _LUT.items())
+    dsp = _multipliers(used)
+    fmax = achieved_mhz(report, clock_mhz, path, "nextpnr-himbaechel")
     return Routed(
         lut=used["LUT4"] + memories,
         ff=used["DFF"],
         bram=used["BSRAM"],
-        dsp=0,
-        fmax_mhz=achieved_mhz(report, clock_mhz, path, "nextpnr-himbaechel"),
+        dsp=dsp,
+        fmax_mhz=min(fmax, GOWIN_DSP_MHZ) if dsp else fmax,
     )
+
+
+def _multipliers(cells: Mapping[str, int]) -> int:
+    """How many of 18 x 18 bits the cells take, of which there are so many of each type."""
+    return ceil(sum(each * cells.get(cell, 0) for cell, each in _DSP.items()))
 
 
 def route_note(line: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -194,7 +195,7 @@ def make_plan(
         share=Share.of(share, budget),
         candidates=tuple(candidates),
     )
-    choice, limited_by, clock_mhz = _settle(search, request, clock, fps)
+    choice, limited_by, clock_mhz = _best(search, request, clock, fps)
     first = choice.segments[0]
     return Plan(
         model=model.name,
@@ -225,14 +226,51 @@ class _Request:
     clock_mhz: float
     share: Share
     candidates: tuple[Candidate, ...]
+    multipliers: bool = True
 
     @property
     def device(self) -> str:
         return _device(self.board, self.size)
 
+    @property
+    def usable(self) -> Cost:
+        """The most that may be used."""
+        usable = self.share.usable(self.budget)
+        return usable if self.multipliers else replace(usable, dsp=0)
+
 
 def _device(board: str, size: str | None) -> str:
     return board if size is None else f"{board} {size}"
+
+
+def _best(
+    search: Search, request: _Request, clock: Clock, fps: float | None
+) -> tuple[Choice, str, float]:
+    """`_settle`, where multipliers may cost clock the faster of with and without them.
+
+    With a rate to reach, they are taken where it cannot be reached without.
+    """
+    limit = fabric_of(request.budget).dsp_mhz
+    if limit is None or not request.usable.dsp or not search.multiplies:
+        return _settle(search, request, clock, fps)
+    without = None
+    with suppress(PlanError):
+        without = _settle(search, replace(request, multipliers=False), clock, fps)
+        if fps is not None:
+            return without
+    if not callable(clock) and clock > limit:
+        if without is not None:
+            return without
+        _settle(search, request, clock, fps)
+        raise PlanError(
+            f"'{request.name}' takes multipliers, which {request.device} has up to {limit:g} MHz, "
+            f"and {clock:g} MHz were asked for",
+            f"Ask for at most --clock {limit:g}",
+        )
+    found = _settle(search, request, clock, fps)
+    if without is not None and without[2] / without[0].cycles >= found[2] / found[0].cycles:
+        return without
+    return found
 
 
 def _settle(
@@ -241,7 +279,7 @@ def _settle(
     """The choice, what limits it, and the clock, which may depend on the choice."""
     while True:
         if fps is None:
-            choice, limited_by = search.fastest(request.share.usable(request.budget))
+            choice, limited_by = search.fastest(request.usable)
             if choice is None:
                 raise _too_large(search, request)
         else:
@@ -274,7 +312,7 @@ def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:
     """The choice of least area that reaches ``fps``."""
     if fps <= 0:
         raise PlanError(f"{fps:g} frames/s were asked for", "Give a rate above 0")
-    usable = request.share.usable(request.budget)
+    usable = request.usable
     limit = int(request.clock_mhz * 1e6 / fps)
     choice = search.cheapest(limit, usable)
     if choice is not None and choice.fullness(usable) <= 1:
@@ -299,7 +337,7 @@ def _fast_enough(search: Search, request: _Request, fps: float) -> Choice:
 
 def _too_large(search: Search, request: _Request) -> PlanError:
     """The refusal of a network that does not fit however slowly it may run."""
-    usable = request.share.usable(request.budget)
+    usable = request.usable
     slowest = search.limits()[-1]
     choice = search.cheapest(slowest, usable)
     assert choice is not None

@@ -128,6 +128,11 @@ class Search:
         return Search(self._stages, fixed=self._given, link_lanes=self._link_lanes, fabric=fabric)
 
     @property
+    def multiplies(self) -> bool:
+        """Whether some folding takes multipliers."""
+        return any(table.needs("dsp") for table in self._tables)
+
+    @property
     def floor(self) -> int:
         """Cycles per frame with every folding undone."""
         return max(int(table.cycles.min()) for table in self._tables)
