@@ -21,12 +21,13 @@ class Fabric:
     Parameters
     ----------
     family : str
-        As Amaranth's platforms name it: "ecp5".
+        As Amaranth's platforms name it, in lower case: "ecp5", "ice40".
     """
 
     family: str
 
 
 def family_of(platform: object) -> str | None:
-    """Family of a platform, of Amaranth's or a `Fabric`; None in simulation."""
-    return getattr(platform, "family", None)
+    """Family of a platform, of Amaranth's or a `Fabric`, in lower case; None in simulation."""
+    family = getattr(platform, "family", None)
+    return None if family is None else family.lower()
