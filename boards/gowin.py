@@ -26,11 +26,11 @@ from boards.pll import nearest, within
 
 __all__ = ["BUDGETS", "LIMITS", "GowinClock", "Limits", "PllPlan", "solve_pll"]
 
-#: Counts of the data sheets, as nextpnr-himbaechel reports them. The multipliers are not used.
+#: Counts of the data sheets, as nextpnr-himbaechel reports them.
 BUDGETS = {
-    "GW1NR-9": DeviceBudget(fabric="gw1n", lut=8_640, ff=6_480, bram=26, bram_bits=18_432, dsp=0),
+    "GW1NR-9": DeviceBudget(fabric="gw1n", lut=8_640, ff=6_480, bram=26, bram_bits=18_432, dsp=20),
     "GW2AR-18": DeviceBudget(
-        fabric="gw2a", lut=20_736, ff=15_552, bram=46, bram_bits=18_432, dsp=0
+        fabric="gw2a", lut=20_736, ff=15_552, bram=46, bram_bits=18_432, dsp=48
     ),
 }
 

@@ -21,7 +21,7 @@ class Fabric:
     Parameters
     ----------
     family : str
-        As Amaranth's platforms name it, in small letters: "ecp5".
+        As Amaranth's platforms name it, in small letters: "ecp5", "ice40".
     """
 
     family: str

@@ -16,7 +16,8 @@ from hw.plan.clock import CLOCK_SHARE
 from hw.plan.cost import Cost
 from hw.plan.link import LinkConfig, packet_bytes
 from hw.plan.objectness import DEFAULT_OBJECTNESS
-from hw.plan.plan import Candidate, Clock, Plan, make_plan
+from hw.plan.plan import Clock, Plan, make_plan
+from hw.plan.refusal import Candidate
 from sw.errors import PlanError
 from sw.model import Model
 

@@ -2,7 +2,8 @@
 
 The proof that a block's form for a family, synthesis and `hw.flow.netlist` together
 leave the design as it is: run it beside the golden model. Yosys brings models of all
-cells but ECP5's block RAM, which is `sim/dp16kd.v`.
+cells but block RAM, of which ECP5's is `sim/dp16kd.v`, and Gowin's multipliers, which are
+`sim/gowin_mult.v`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from .cxxrtl import Serial, Streams, compile_script, share
 
 __all__ = ["compile_netlist"]
 
-_BLOCK_RAM = Path(__file__).with_name("dp16kd.v")
+#: Models of our own, of cells that are empty in Yosys'.
+_OWN = {"ecp5": "dp16kd.v", "gowin": "gowin_mult.v"}
 
 #: Yosys' models of each family's cells.
 _MODELS = {
@@ -39,7 +41,7 @@ _MODELS = {
 _READ = {
     "ecp5": "read_verilog -DNO_INCLUDES cells_sim.v\nread_verilog -overwrite dp16kd.v\n",
     "ice40": "read_verilog cells_sim.v\n",
-    "gowin": "read_verilog cells_sim.v\n",
+    "gowin": "read_verilog cells_sim.v gowin_mult.v\n",
 }
 
 #: What follows it all. The backend of Yosys 0.70 crashes on the RAM's bit by bit writes.
@@ -102,8 +104,8 @@ def compile_netlist(
         "top.json": json.dumps(design),
         **{name: _model((models / name).read_text()) for name in _MODELS[family]},
     }
-    if family == "ecp5":
-        files["dp16kd.v"] = _BLOCK_RAM.read_text(encoding="utf-8")
+    if own := _OWN.get(family):
+        files[own] = Path(__file__).with_name(own).read_text(encoding="utf-8")
     script = "read_json top.json\n" + _READ[family] + _SCRIPT + _LAST.get(family, "")
     title = f"the netlist of {name}"
     return compile_script(script, files, interface=interface, name=title, effort="-O1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -155,11 +155,10 @@ class SystolicArray(wiring.Component):
                 }
                 for column, word in enumerate(words):
                     m.submodules[f"pe_{row}_{column}"] = pe = PE(config=config)
+                    lanes, flips = self._operands(m, row, column, memory, codes)
                     m.d.comb += [
-                        pe.codes.eq(self._codes_of(column, hop, codes)),
-                        pe.flips.eq(
-                            memory.data.word_select(row % config.rows_per_hop, config.simd)
-                        ),
+                        pe.codes.eq(lanes),
+                        pe.flips.eq(flips),
                         pe.valid.eq(valid[sum_cycles + hop]),
                         pe.later.eq(later[sum_cycles + hop]),
                         pe.last.eq(last[sum_cycles + hop]),
@@ -205,6 +204,28 @@ class SystolicArray(wiring.Component):
             ]
             words.append(rows.word)
         self._write(m, complete, Cat(*words))
+
+    def _operands(
+        self, m: Module, row: int, column: int, memory: WeightMemory, codes: list[Value]
+    ) -> tuple[Value, Value]:
+        """Codes and flips of a PE, or matches, whose flips are 0: see `early_matches`."""
+        config = self.config
+        hop, place = divmod(row, config.rows_per_hop)
+        lanes = self._codes_of(column, hop, codes)
+        flips = memory.data.word_select(place, config.simd)
+        if not config.early_matches:
+            return lanes, flips
+        sums = config.match_sum
+        both = zip(sums.delays, sums.flip_delays, strict=True)
+        early = [not (delay or flip_delay) for delay, flip_delay in both]
+        before = codes[config.weights.latency_cycles + hop - 1]
+        soon = before ^ memory.early.word_select(place, config.simd)
+        matches = Signal(sum(early), name=f"matches_{row}", reset_less=True)
+        m.d.sync += matches.eq(Cat(soon[i] for i, is_early in enumerate(early) if is_early))
+        found = iter(matches)
+        chosen = [next(found) if is_early else lanes[i] for i, is_early in enumerate(early)]
+        flips = [Const(0, 1) if is_early else flips[i] for i, is_early in enumerate(early)]
+        return Cat(*chosen), Cat(*flips)
 
     def _codes_of(self, column: int, hop: int, codes: list[Value]) -> Value:
         """What the PEs of a hop take: each lane as late as the match sum wants it."""

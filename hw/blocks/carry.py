@@ -26,7 +26,12 @@ boundary                              0x0000
 ====================================  ======  ========================================
 
 For simulators and other families the same sums are vectors, an operation for the same
-bit of all fields.
+bit of all fields: full adders in LUTs, two of them each. An iCE40 has a carry in each of its logic
+cells, so a bit of a long chain takes one; but what comes into a chain and out of it takes one
+too, and a match is a LUT of its own there, while two LUTs add three bits of which one is a match.
+So fields of `ICE40_CHAIN` bits and more are chains there, each its own, and shorter ones vectors.
+``python -m benchmarks.popcount`` has the figures, and those of Gowin, where chains save less
+and are slower.
 """
 
 from __future__ import annotations
@@ -39,7 +44,10 @@ from amaranth.hdl import Cat, Const, Instance, Module, Mux, Signal, Value
 from hw.fabric import family_of
 from hw.plan.carry import LONGEST_CHAIN, chains
 
-__all__ = ["Choice", "Lanes", "Site", "add_fields", "chain_of"]
+__all__ = ["ICE40_CHAIN", "Choice", "Lanes", "Site", "add_fields", "chain_of"]
+
+#: Bits of the operands from which on an addition is a carry chain on iCE40.
+ICE40_CHAIN = 3
 
 #: INIT and connections of a site; a boundary with a 1 makes a carry of 1.
 Site = tuple[int, dict[str, Value]]
@@ -125,6 +133,8 @@ def add_fields(
     left_bits = [bit.value() for bit in left[:count]]
     right_bits = [bit.value() for bit in right[:count]]
     carry = Const(0, 1) if rider is None else rider.value()
+    if family_of(platform) == "ice40" and len(bits) > 1 and count >= ICE40_CHAIN:
+        return _one_by_one(m, name, bits, left, right, rider)
     if len(bits) == 1:
         total = Signal(count + carry_out, name=name)
         m.d.comb += total.eq(Cat(*left_bits) + Cat(*right_bits) + carry)
@@ -147,6 +157,40 @@ def _ripple(
         sums.append(total)
         carry = ripple
     return [*sums, carry]
+
+
+def _one_by_one(
+    m: Module,
+    name: str,
+    bits: Sequence[int],
+    left: Sequence[Lanes | Choice],
+    right: Sequence[Lanes],
+    rider: Lanes | None,
+) -> list[Value]:
+    """A plain addition of each field; a rider is twice in front of the lowest bits."""
+    zero = Const(0, 1)
+    planes: list[list[Value]] = [[zero] * len(bits) for _ in range(max(bits) + 1)]
+    for field, width in enumerate(bits):
+        one = Cat(_match(lanes, field) for lanes in left[:width])
+        other = Cat(_match(lanes, field) for lanes in right[:width])
+        total = Signal(width + 1, name=f"{name}_{field}")
+        if rider is None or field >= len(rider):
+            m.d.comb += total.eq(one + other)
+        else:
+            carry = _match(rider, field)
+            m.d.comb += total.eq((Cat(carry, one) + Cat(carry, other)) >> 1)
+        for place, bit in enumerate(total):
+            planes[place][field] = bit
+    return [Cat(*plane) for plane in planes]
+
+
+def _match(lanes: Lanes | Choice, field: int) -> Value:
+    """What a field has, as a bit."""
+    assert isinstance(lanes, Lanes), "a choice among several fields"
+    bits = lanes.site(field)
+    if bits is None:
+        return Const(0, 1)
+    return bits[0] if len(bits) == 1 else bits[0] ^ bits[1]
 
 
 def _on_chains(

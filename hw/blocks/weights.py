@@ -52,6 +52,8 @@ class WeightMemory(wiring.Component):
         Of an "spram" memory that is not ``loaded``; a word is written at ``address``, and
         ``end`` is its user's matter.
     data : unsigned(width), out
+    early : unsigned(width), out
+        Of block RAM only: ``data`` of the next cycle.
     """
 
     def __init__(self, *, config: WeightConfig, words: Sequence[int], loaded: bool = True) -> None:
@@ -60,6 +62,8 @@ class WeightMemory(wiring.Component):
         self.config = config
         self.words = [int(word) for word in words]
         members = {"address": In(range(config.places)), "data": Out(config.width)}
+        if config.memory == "block" and config.depth > 1:
+            members["early"] = Out(config.width)
         if config.ninths:
             members |= {"ninth": In(1), "taken": In(1)}
         self._loaded = loaded or not config.sprams
@@ -91,6 +95,7 @@ class WeightMemory(wiring.Component):
             read = self._memory(m, "sync", self.address)
         if config.latency_cycles == WEIGHT_LATENCY:
             m.d.sync += word.eq(read)
+            m.d.comb += self.early.eq(read)
             return m
         # The block RAM's own register, and with it what was asked for.
         near = Signal(len(read), name="near", reset_less=True)
@@ -103,11 +108,15 @@ class WeightMemory(wiring.Component):
             page = _choose(pages, _behind(m, high, "page"))
         if not config.ninths:
             m.d.sync += word.eq(page)
+            m.d.comb += self.early.eq(page)
             return m
         gathered = Signal(config.width, reset_less=True)
         with m.If(_behind(m, self.taken, "taken")):
             m.d.sync += gathered.eq(Cat(gathered, page[config.width :])[config.part :])
-        m.d.sync += word.eq(Mux(_behind(m, self.ninth, "ninth"), gathered, page[: config.width]))
+        m.d.comb += self.early.eq(
+            Mux(_behind(m, self.ninth, "ninth"), gathered, page[: config.width])
+        )
+        m.d.sync += word.eq(self.early)
         return m
 
     def _memory(self, m: Module, domain: str, address: Value) -> Value:

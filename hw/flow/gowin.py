@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 from hw.flow.family import Family, cells_by_type
-from hw.flow.result import Counts
+from hw.flow.result import Counts, Routed
+from hw.plan.fabric import GOWIN_DSP_MHZ
 
 __all__ = ["Gowin"]
 
 #: LUT sites of cells that are not plain LUTs; an adder's cell is one, a memory of 16 x 4 is four.
 _LUT = {"ALU": 1, "RAM16SDP4": 4, "RAM16SDP2": 2, "RAM16SDP1": 1, "RAM16S4": 4}
+#: Multipliers of 18 x 18 bits that a cell is: one has the place of two of 9 x 9.
+_DSP = {"MULT9X9": 0.5, "MULT18X18": 1, "MULT36X36": 4}
 _BRAM = re.compile(r"(SP|SPX9|SDPB|SDPX9B|DPB|DPX9B|pROM|pROMX9)$")
 
 
@@ -40,7 +46,7 @@ class Gowin(Family):
             lut=total(r"LUT[1-4]") + _sites(cells),
             ff=total(r"DFF.*"),
             bram=sum(number for cell, number in cells.items() if _BRAM.match(cell)),
-            dsp=total(r"MULT.*"),
+            dsp=_multipliers(cells),
         )
 
     def place_files(self, *, clock_mhz: float, constrained: bool) -> list[str]:
@@ -56,5 +62,21 @@ class Gowin(Family):
     def used(self, sites: dict[str, int], folder: Path) -> Counts:
         # An adder's cell is a LUT's site, which nextpnr counts apart.
         return Counts(
-            lut=sites["LUT4"] + _sites(sites), ff=sites["DFF"], bram=sites["BSRAM"], dsp=0
+            lut=sites["LUT4"] + _sites(sites),
+            ff=sites["DFF"],
+            bram=sites["BSRAM"],
+            dsp=_multipliers(sites),
         )
+
+    def read_routed(self, path: Path, clock_mhz: float) -> Routed:
+        """As of `Family`. nextpnr has no delays of multipliers, so with some the clock is at most
+        `hw.plan.fabric.GOWIN_DSP_MHZ`."""
+        routed = super().read_routed(path, clock_mhz)
+        if not routed.dsp:
+            return routed
+        return replace(routed, fmax_mhz=min(routed.fmax_mhz, GOWIN_DSP_MHZ))
+
+
+def _multipliers(cells: Mapping[str, int]) -> int:
+    """How many of 18 x 18 bits the cells take, of which there are so many of each type."""
+    return ceil(sum(each * cells.get(cell, 0) for cell, each in _DSP.items()))

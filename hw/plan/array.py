@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from hw.plan.block_ram import DP16KD, BlockRam
+from hw.plan.block_ram import DP16KD, SB_RAM40, BlockRam
 from hw.plan.constant import sum_cycles
 from hw.plan.match_sum import MatchSumConfig, require_positive
 from hw.plan.weights import WeightConfig, weight_memory
@@ -275,6 +275,17 @@ class ArrayConfig:
             return weight_memory(width, depth, self.block_ram)
         memory = "spram" if self.weight_memory == "spram" else "lut"
         return WeightConfig(depth=depth, width=width, memory=memory)
+
+    @property
+    def early_matches(self) -> bool:
+        """Whether a lane's match is made in front of the register that its flip would have.
+
+        On iCE40 the register behind block RAM takes a logic cell whose LUT is free, which
+        makes the match there; behind it, it would take a LUT more. Of lanes whose flips come a
+        cycle late, or that other columns share, the flip is kept.
+        """
+        ice40 = self.block_ram == SB_RAM40 and self.weight_memory == "block"
+        return ice40 and self.weights.depth > 1 and self.columns == 1 and self.lane_bits == 1
 
     @property
     def segment(self) -> int:

@@ -74,9 +74,12 @@ def clock_terms(
 def design_fmax(used: Cost, budget: Budget, *, memory: int, pools: bool) -> float:
     """Fmax in MHz of a design on a device; see `clock_terms`.
 
-    On other devices than ECP5s the period is that times the factor of `hw.plan.fabric`.
+    On other devices than ECP5s the period is that times the factor of `hw.plan.fabric`, which
+    may also have a limit for designs with multipliers.
     """
     constants = (BASE_NS, FILL_NS, BLOCK_RAM_NS, POOL_NS)
     terms = clock_terms(used, budget, memory=memory, pools=pools)
     period = sum(c * t for c, t in zip(constants, terms, strict=True))
-    return 1e3 / (period * fabric_of(budget).period)
+    fabric = fabric_of(budget)
+    fmax = 1e3 / (period * fabric.period)
+    return min(fmax, fabric.dsp_mhz) if fabric.dsp_mhz and used.dsp else fmax

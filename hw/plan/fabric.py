@@ -27,7 +27,7 @@ from math import ceil
 from hw.plan.block_ram import DP16KD, SB_RAM40, BlockRam
 from hw.plan.cost import Budget, Cost
 
-__all__ = ["ECP5", "FABRICS", "Fabric", "fabric_of"]
+__all__ = ["ECP5", "FABRICS", "GOWIN_DSP_MHZ", "Fabric", "fabric_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,8 @@ class Fabric:
         LUTs for each bit of a memory of flip-flops.
     bram_luts : float
         LUTs that a block RAM is worth: about as many as there are for each.
+    dsp_mhz : float or None
+        The fastest clock of a design with multipliers, where the tools do not know their delay.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Fabric:
     block_ram: BlockRam = DP16KD
     bit_lut: float = 0.0
     bram_luts: float = 270.0
+    dsp_mhz: float | None = None
 
     @property
     def small_memories(self) -> bool:
@@ -98,6 +101,11 @@ class Fabric:
         return sum((self.cost(cost) for cost in costs), Cost())
 
 
+#: nextpnr has no delays of Gowin's multipliers and leaves paths through them out of the clock that
+#: it reports. A design with some runs no faster than this, in MHz: 13.3 ns for the routes to a
+#: multiplier, the product, and the way to the next register.
+GOWIN_DSP_MHZ = 75.0
+
 #: Where costs are counted.
 ECP5 = Fabric(name="ecp5")
 
@@ -124,8 +132,8 @@ FABRICS = {
             bit_lut=1.6,
             bram_luts=240.0,
         ),
-        Fabric(name="gw1n", lut=1.26, period=1.2, bram_luts=330.0),
-        Fabric(name="gw2a", lut=1.26, period=0.9, bram_luts=450.0),
+        Fabric(name="gw1n", lut=1.26, period=1.2, bram_luts=330.0, dsp_mhz=GOWIN_DSP_MHZ),
+        Fabric(name="gw2a", lut=1.26, period=0.9, bram_luts=450.0, dsp_mhz=GOWIN_DSP_MHZ),
     )
 }
 

@@ -7,17 +7,19 @@ model, device budget and options give the same plan.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hw.plan.clock import CLOCK_SHARE, design_fmax
 from hw.plan.cost import Budget, Cost, Share, link_cost
+from hw.plan.fabric import fabric_of
 from hw.plan.layer import LayerPlan, rounded
 from hw.plan.link import LinkConfig
 from hw.plan.objectness import least_scores, objectness_of
-from hw.plan.search import Choice, shortages
+from hw.plan.refusal import Candidate, Request, too_large, too_slow
+from hw.plan.search import Choice
 from hw.plan.searches import Searches
 from hw.plan.stages import HeadStage, cut
 from hw.plan.stream import HeadConfig
@@ -25,18 +27,10 @@ from hw.plan.weights import Packing
 from sw.errors import PlanError
 from sw.model.model import Model
 
-__all__ = ["Candidate", "Clock", "LayerPlan", "Plan", "largest_memory", "make_plan"]
+__all__ = ["Clock", "LayerPlan", "Plan", "largest_memory", "make_plan"]
 
 #: A clock in MHz, or a function that gives the fastest one there is up to a limit.
 Clock = float | Callable[[float], float]
-
-_PLURAL = {
-    "lut": "LUTs",
-    "ff": "flip-flops",
-    "bram": "block RAMs",
-    "dsp": "DSPs",
-    "spram": "SPRAMs of 256 Kbit",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,15 +124,6 @@ class Plan:
         return summary
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """Another device to name where a network does not fit the one asked for."""
-
-    board: str
-    size: str | None
-    budget: Budget
-
-
 def make_plan(
     model: Model,
     *,
@@ -184,7 +169,7 @@ def make_plan(
     objectness = objectness_of(model, objectness)
     search = _searches(model, budget, objectness, beside)
     fastest = CLOCK_SHARE * design_fmax(Cost(), budget, memory=0, pools=False)
-    request = _Request(
+    request = Request(
         name=model.name,
         board=board,
         size=size,
@@ -194,7 +179,7 @@ def make_plan(
         share=Share.of(share, budget),
         candidates=tuple(candidates),
     )
-    choice, limited_by, clock_mhz = _settle(search, request, clock, fps)
+    choice, limited_by, clock_mhz = _best(search, request, clock, fps)
     plan = _plan(request, choice, limited_by, clock_mhz)
     gap = 1 - choice.cycles_bound / choice.cycles if fps is None else choice.area_gap
     return replace(plan, gap=gap, objectness=objectness)
@@ -213,24 +198,7 @@ def _searches(model: Model, budget: Budget, objectness: float | None, beside: Co
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Request:
-    """What was asked for, for the errors."""
-
-    name: str
-    board: str
-    size: str | None
-    budget: Budget
-    clock_mhz: float
-    share: Share
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def device(self) -> str:
-        return _device(self.board, self.size)
-
-
-def _plan(request: _Request, choice: Choice, limited_by: str, clock_mhz: float) -> Plan:
+def _plan(request: Request, choice: Choice, limited_by: str, clock_mhz: float) -> Plan:
     """The plan of a choice, but for what was asked of the search."""
     first = choice.segments[0]
     return Plan(
@@ -249,19 +217,45 @@ def _plan(request: _Request, choice: Choice, limited_by: str, clock_mhz: float) 
     )
 
 
-def _device(board: str, size: str | None) -> str:
-    return board if size is None else f"{board} {size}"
+def _best(
+    search: Searches, request: Request, clock: Clock, fps: float | None
+) -> tuple[Choice, str, float]:
+    """`_settle`, where multipliers may cost clock the faster of with and without them.
+
+    With a rate to reach, they are taken where it cannot be reached without.
+    """
+    limit = fabric_of(request.budget).dsp_mhz
+    if limit is None or not request.usable.dsp or not search.multiplies:
+        return _settle(search, request, clock, fps)
+    without = None
+    with suppress(PlanError):
+        without = _settle(search, replace(request, multipliers=False), clock, fps)
+        if fps is not None:
+            return without
+    if not callable(clock) and clock > limit:
+        if without is not None:
+            return without
+        _settle(search, request, clock, fps)
+        raise PlanError(
+            f"'{request.name}' takes multipliers, which {request.device} has up to {limit:g} MHz, "
+            f"and {clock:g} MHz were asked for",
+            f"Ask for at most --clock {limit:g}",
+        )
+    found = _settle(search, request, clock, fps)
+    if without is not None and without[2] / without[0].cycles >= found[2] / found[0].cycles:
+        return without
+    return found
 
 
 def _settle(
-    search: Searches, request: _Request, clock: Clock, fps: float | None
+    search: Searches, request: Request, clock: Clock, fps: float | None
 ) -> tuple[Choice, str, float]:
     """The choice, what limits it, and the clock, which may depend on the choice."""
     while True:
         if fps is None:
-            choice, limited_by = search.fastest(request.share.usable(request.budget))
+            choice, limited_by = search.fastest(request.usable)
             if choice is None:
-                raise _too_large(search, request)
+                raise too_large(search, request)
         else:
             choice, limited_by = _fast_enough(search, request, fps), "fps"
         if not callable(clock):
@@ -288,58 +282,13 @@ def largest_memory(layers: Sequence[LayerPlan]) -> int:
     return max(layer.memory_bram for layer in layers)
 
 
-def _fast_enough(search: Searches, request: _Request, fps: float) -> Choice:
+def _fast_enough(search: Searches, request: Request, fps: float) -> Choice:
     """The choice of least area that reaches ``fps``."""
     if fps <= 0:
         raise PlanError(f"{fps:g} frames/s were asked for", "Give a rate above 0")
-    usable = request.share.usable(request.budget)
+    usable = request.usable
     limit = int(request.clock_mhz * 1e6 / fps)
     choice = search.cheapest(limit, usable)
     if choice is not None and choice.fullness(usable) <= 1:
         return choice
-    best, _ = search.fastest(usable)
-    if best is None:
-        raise _too_large(search, request)
-    reached = request.clock_mhz * 1e6 / best.cycles
-    lack = ""
-    if choice is None:
-        lack = f": layer '{search.slowest}' takes at least {search.floor} cycles a frame"
-    else:
-        resource, needed, allowed = shortages(choice, usable)[0]
-        lack = f": that takes {needed} {_PLURAL[resource]} of {allowed} usable"
-    raise PlanError(
-        f"'{request.name}' on {request.device} at {request.clock_mhz:g} MHz reaches "
-        f"{reached:.0f} frames/s within the device, not the {fps:g} asked for{lack}",
-        f"Ask for at most {math.floor(reached)} frames/s"
-        + _recommend(search, request, limit, " or take "),
-    )
-
-
-def _too_large(search: Searches, request: _Request) -> PlanError:
-    """The refusal of a network that does not fit however slowly it may run."""
-    usable = request.share.usable(request.budget)
-    slowest = search.most_cycles
-    choice = search.cheapest(slowest, usable)
-    assert choice is not None
-    parts = [
-        f"{needed} {_PLURAL[n]}, {needed - allowed} more than the {allowed} usable of "
-        f"{getattr(request.budget, n)}"
-        for n, needed, allowed in shortages(choice, usable)
-    ]
-    advice = _recommend(search, request, slowest, "Take ")
-    return PlanError(
-        f"'{request.name}' does not fit {request.device}: it needs {' and '.join(parts)}; its "
-        f"weights alone are {search.weight_bits / 1e6:.3g} Mbit, and a frame would take "
-        f"{choice.cycles} cycles",
-        advice or "Take a larger device, raise --share, or train a smaller network",
-    )
-
-
-def _recommend(search: Searches, request: _Request, limit: int, before: str) -> str:
-    """``before`` and the smallest candidate that takes the network within ``limit``."""
-    for candidate in sorted(request.candidates, key=lambda c: (c.budget.lut, c.budget.bram)):
-        usable = request.share.usable(candidate.budget)
-        choice = search.on(candidate.budget).cheapest(limit, usable)
-        if choice is not None and choice.fullness(usable) <= 1:
-            return f"{before}{_device(candidate.board, candidate.size)}, which it fits"
-    return ""
+    raise too_slow(search, request, choice, fps)

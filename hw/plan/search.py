@@ -127,6 +127,11 @@ class Search:
         self._tables = [made[shape(group)] for group in self._groups]
 
     @property
+    def multiplies(self) -> bool:
+        """Whether some folding takes multipliers."""
+        return any(table.needs("dsp") for table in self._tables)
+
+    @property
     def floor(self) -> int:
         """Cycles per frame with every folding undone."""
         return max(int(table.cycles.min()) for table in self._tables)

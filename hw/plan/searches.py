@@ -67,6 +67,11 @@ class Searches:
         return other
 
     @property
+    def multiplies(self) -> bool:
+        """Whether some folding takes multipliers."""
+        return self._bare.multiplies
+
+    @property
     def floor(self) -> int:
         """Cycles per frame with every folding undone."""
         return self._bare.floor

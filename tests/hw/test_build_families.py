@@ -79,6 +79,20 @@ def test_gowin_counts_adders_and_memories_as_luts(tmp_path: Path) -> None:
     assert GOWIN.read_routed(path, 48.0) == Routed(lut=33, ff=8, bram=3, dsp=0, fmax_mhz=99.5)
 
 
+def test_gowin_counts_multipliers_of_18_bits_and_knows_no_delay_of_them(tmp_path: Path) -> None:
+    cells = {"MULT18X18": 2, "MULT9X9": 3, "MULT36X36": 1, "LUT4": 1}
+    path = tmp_path / "cells.json"
+    path.write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
+    assert GOWIN.count_cells(path).dsp == 2 + 2 + 4
+    used = {"LUT4": 1, "DFF": 1, "BSRAM": 0, "MULT18X18": 2, "MULT9X9": 1}
+    report = {"utilization": {name: {"used": n, "available": 0} for name, n in used.items()}}
+    for reached, expected in ((300.0, 75.0), (60.0, 60.0)):
+        report["fmax"] = {"clk": {"achieved": reached, "constraint": 48.0}}
+        path.write_text(json.dumps(report))
+        found = GOWIN.read_routed(path, 48.0)
+        assert (found.dsp, found.fmax_mhz) == (3, expected)
+
+
 def test_ice40_pairs_a_lut_with_the_flip_flop_behind_it(tmp_path: Path) -> None:
     def cell(kind: str, **ports: tuple[str, int]) -> dict:
         return {

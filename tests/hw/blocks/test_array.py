@@ -10,6 +10,7 @@ from amaranth.sim import Simulator, SimulatorContext
 
 from hw.blocks.array import SystolicArray
 from hw.plan.array import ArrayConfig, ThresholdConfig
+from hw.plan.block_ram import DP16KD, SB_RAM40
 from sw.errors import PlanError
 from tests.hw.blocks import bench
 from tests.hw.blocks.array_case import ArrayCase, random_case
@@ -65,9 +66,10 @@ NINTHS = [
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("memory", ["block", "lut"])
+@pytest.mark.parametrize("memory", ["block", "lut", "block of iCE40"])
 def test_exact_at_full_rate(shape, memory, rng):
-    case = random_case(rng, weight_memory=memory, **shape)
+    block_ram = SB_RAM40 if memory == "block of iCE40" else DP16KD
+    case = random_case(rng, weight_memory=memory.split()[0], block_ram=block_ram, **shape)
     found = run(case, rng)
     config = case.config
     # Zero dead cycles, between folds, pixels and frames: the input is never stalled.
@@ -125,8 +127,28 @@ def test_random_shapes(trial, rng):
         x_classes=tuple(int(c) for c in rng.integers(0, 3, width)),
         pipeline=int(rng.integers(1, 5)),
         weight_memory=str(rng.choice(["lut", "block"])),
+        block_ram=SB_RAM40 if trial % 2 else DP16KD,
     )
     run(case, rng, i_rate=float(rng.choice([1, 0.6])), o_rate=float(rng.choice([1, 0.6])))
+
+
+@pytest.mark.parametrize("shape", NINTHS, ids=str)
+def test_early_matches_of_deep_memories(shape, rng):
+    """Memories of iCE40 that are deeper than a block RAM of the words' width."""
+    case = random_case(rng, **(shape | {"columns": 1, "block_ram": SB_RAM40, "frames": 2}))
+    assert case.config.early_matches
+    run(case, rng, i_rate=0.8, o_rate=0.5)
+
+
+def test_what_early_matches_take():
+    """One column, binary lanes, and block RAM of iCE40 with several words."""
+    good = ArrayConfig(outputs=4, fan_in=8, rows=2, simd=4, width=2, block_ram=SB_RAM40)
+    assert good.early_matches
+    for change in (
+        {"block_ram": DP16KD}, {"lane_bits": 2}, {"columns": 2}, {"weight_memory": "lut"},
+        {"outputs": 2, "fan_in": 4},
+    ):  # fmt: skip
+        assert not replace(good, **change).early_matches
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(20, 1), (40, 1), (20, 2)])

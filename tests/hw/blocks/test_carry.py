@@ -12,9 +12,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.sim import Simulator, SimulatorContext
 
+import boards
 from hw.blocks.carry import Choice, Lanes, add_fields
 from hw.blocks.popcount import MatchSum
-from hw.fabric import Fabric
+from hw.fabric import Fabric, family_of
 from hw.flow.toolchain import find_yosys
 from hw.plan.array import MatchSumConfig
 
@@ -149,12 +150,34 @@ def test_cells_are_equal(name, tmp_path):
     prove_equal(adder(name), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["wide lanes", "numbers", "numbers of several widths"])
+def test_chains_of_ice40_are_equal(name, tmp_path):
+    prove_equal(adder(name), tmp_path, family="ice40")
+    text = rtlil.convert(adder(name), platform=Fabric(family="ice40"), emit_src=False)
+    assert text.count("cell $add") == len(ADDERS[name][0])
+
+
+@pytest.mark.parametrize("family", ["ecp5", "ice40"])
 @pytest.mark.parametrize(
     ("simd", "lane_bits"), [(1, 1), (4, 1), (7, 1), (16, 1), (22, 1), (3, 3), (5, 2)]
 )
-def test_match_sums_are_equal(simd, lane_bits, tmp_path):
+def test_match_sums_are_equal(simd, lane_bits, family, tmp_path):
     config = MatchSumConfig(simd=simd, lane_bits=lane_bits)
-    prove_equal(MatchSum(config=config), tmp_path, cycles=max(config.delays) + 2)
+    prove_equal(MatchSum(config=config), tmp_path, cycles=max(config.delays) + 2, family=family)
+
+
+@pytest.mark.parametrize("lane_bits", [1, 2])
+def test_wide_match_sums_of_ice40_are_equal(lane_bits, tmp_path):
+    """Levels of chains, with riders and without."""
+    config = MatchSumConfig(simd=36 // lane_bits, lane_bits=lane_bits)
+    assert any(len(level.bits) > 1 and max(level.bits) >= 3 for level in config.levels)
+    prove_equal(MatchSum(config=config), tmp_path, max(config.delays) + 2, family="ice40")
+
+
+def test_families_of_boards_are_those_of_their_flow():
+    assert family_of(boards.find("icebreaker").platform()) == "ice40"
+    assert family_of(boards.find("ulx3s").platform()) == "ecp5"
+    assert family_of(None) is None
 
 
 def test_last_carry_is_not_connected(tmp_path):
@@ -165,13 +188,15 @@ def test_last_carry_is_not_connected(tmp_path):
     assert (cells, carries) == (7, 6)
 
 
-def prove_equal(block: wiring.Component, folder: Path, cycles: int = 1) -> None:
-    """Prove with Yosys that a block's plain form and that on CCU2Cs are equal.
+def prove_equal(
+    block: wiring.Component, folder: Path, cycles: int = 1, family: str = "ecp5"
+) -> None:
+    """Prove with Yosys that a block's plain form and that of a family are equal.
 
     The blocks are feed-forward: what comes out depends on the last ``cycles`` inputs.
     """
     yosys = find_yosys()
-    for name, platform in (("plain", None), ("cells", Fabric(family="ecp5"))):
+    for name, platform in (("plain", None), ("cells", Fabric(family=family))):
         text = rtlil.convert(block, name=name, platform=platform, emit_src=False)
         (folder / f"{name}.il").write_text(text)
     read = (

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 from amaranth.sim import Simulator, SimulatorContext
 
 from hw.blocks.popcount import MatchSum
+from hw.fabric import Fabric
 from hw.plan.array import MatchSumConfig
 from sw.errors import PlanError
 from tests.hw.blocks import bench
 
 
-def sums(config: MatchSumConfig, codes: list[int], flips: list[int]) -> list[tuple[int, int]]:
+def sums(
+    config: MatchSumConfig, codes: list[int], flips: list[int], platform: object = None
+) -> list[tuple[int, int]]:
     """(sum, carry) of a new operand each cycle, read `latency_cycles` later.
 
     ``codes`` and ``flips`` are packed; late lanes are fed as late as they have to be.
@@ -38,14 +42,16 @@ def sums(config: MatchSumConfig, codes: list[int], flips: list[int]) -> list[tup
                 found.append((ctx.get(block.sum), carry))
             await ctx.tick()
 
-    simulator = Simulator(block)
+    simulator = Simulator(Fragment.get(block, platform))
     simulator.add_clock(1e-6)
     simulator.add_testbench(drive)
     simulator.run()
     return found
 
 
-def check(config: MatchSumConfig, rng: np.random.Generator, count: int = 40) -> None:
+def check(
+    config: MatchSumConfig, rng: np.random.Generator, count: int = 40, platform: object = None
+) -> None:
     top = 2**config.lane_bits - 1
     codes = rng.integers(0, top + 1, (count, config.simd))
     flips = rng.integers(0, 2, (count, config.simd))
@@ -56,6 +62,7 @@ def check(config: MatchSumConfig, rng: np.random.Generator, count: int = 40) -> 
         config,
         bench.pack(codes, config.simd, config.lane_bits),
         bench.pack(flips, config.simd, 1),
+        platform,
     )
     assert [total + carry for total, carry in found] == expected.tolist()
     assert max(total for total, _ in found) == config.sum_max
@@ -66,6 +73,14 @@ def check(config: MatchSumConfig, rng: np.random.Generator, count: int = 40) -> 
 @pytest.mark.parametrize("simd", [*range(1, 35, 2), 2, 4, 8, 16, 32, 64, 72, 128, 200])
 def test_binary_lanes(simd, pipeline, rng):
     check(MatchSumConfig(simd=simd, pipeline=pipeline), rng, count=12)
+
+
+@pytest.mark.parametrize("lane_bits", [1, 2, 4])
+def test_chains_of_ice40(lane_bits, rng):
+    """The form of iCE40, whose chains are plain additions, with every number of lanes."""
+    for simd in [*range(1, 37), 64, 128] if lane_bits == 1 else [*range(1, 14), 32]:
+        config = MatchSumConfig(simd=simd, lane_bits=lane_bits)
+        check(config, rng, count=4, platform=Fabric(family="ice40"))
 
 
 @pytest.mark.parametrize("lane_bits", [2, 3, 8])

@@ -16,6 +16,7 @@ from sim.netlist import compile_netlist
 from sw import golden
 from sw.model.model import Model
 from tests.graphs import random_frames
+from tests.hw.plan.dag_graphs import downsampled, random_inputs
 from tests.hw.plan.graphs import Builder, model_of
 
 #: Block RAM and what memories of LUTs are, of each family.
@@ -25,10 +26,10 @@ CELLS = {
 }
 
 
-def _plan(model: Model, fabric: str) -> Plan:
+def _plan(model: Model, fabric: str, dsp: int = 0) -> Plan:
     """On a large device; Gowin's has block RAM for the link alone: Yosys has no models of it."""
     bram = 2 if fabric == "gw1n" else 100
-    budget = DeviceBudget(lut=50_000, ff=50_000, bram=bram, bram_bits=4096, dsp=0, fabric=fabric)
+    budget = DeviceBudget(lut=50_000, ff=50_000, bram=bram, bram_bits=4096, dsp=dsp, fabric=fabric)
     return make_plan(model, board="any", budget=budget, clock=50.0, fps=50e6 / 600, share=0.9)
 
 
@@ -49,3 +50,22 @@ def test_netlist_is_the_golden_model(family: str, fabric: str, rng: np.random.Ge
     # All block RAMs of the core, which has no link, were counted.
     blocks = sum(n for kind, n in kinds.items() if kind.startswith(("SB_RAM40", "SP", "SDP", "DP")))
     assert blocks == sum(layer.cost.bram for layer in plan.layers)
+
+
+def test_gowins_multipliers_are_the_golden_model(rng: np.random.Generator) -> None:
+    """Batch norms of 16 bits and weights of 8, in multipliers of both widths."""
+    model = model_of(downsampled(rng))
+    inputs = random_inputs(rng, model.graph, 6)
+    expected = golden.run(model.graph, inputs)["head"].reshape(6, -1)
+    assert (expected != expected[0]).any(), "frames that tell nothing"
+    netlist: dict[str, Any] = {}
+    compiler = partial(compile_netlist, change=netlist.update, family="gowin")
+    plan = _plan(model, "gw1n", dsp=40)
+    assert plan.predicted.dsp > 0
+    simulator = CoreSimulator(plan, model, compiler=compiler)
+    found = simulator.run(inputs, stall=Stall(i=0.2, o=0.2, seed=1)).scores
+    np.testing.assert_array_equal(found, expected)
+    kinds = Counter(cell["type"] for cell in netlist["cells"].values())
+    assert min(kinds["MULT18X18"], kinds["MULT9X9"]) >= 1, kinds
+    used = kinds["MULT18X18"] + -(-kinds["MULT9X9"] // 2)
+    assert used <= sum(layer.cost.dsp for layer in plan.layers)

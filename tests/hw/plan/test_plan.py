@@ -11,7 +11,8 @@ import pytest
 from hw.plan.cost import RESOURCES, Share
 from hw.plan.foldings import foldings
 from hw.plan.layer import segments
-from hw.plan.plan import Candidate, Plan, make_plan
+from hw.plan.plan import Plan, make_plan
+from hw.plan.refusal import Candidate
 from hw.plan.stages import cut
 from sw.errors import PlanError
 from sw.model.ir import Padding
