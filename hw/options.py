@@ -94,7 +94,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="X",
         help="part of the FPGA's LUTs and flip-flops to fill at most, 0 to 1 "
-        "(default 0.6 and 0.75; of an 85F 0.5 and 0.62, of an iCE40 0.8 and 0.75)",
+        "(default 0.6 and 0.75; of an 85F 0.5 and 0.62, of an iCE40 0.75 and 0.75)",
     )
     parser.add_argument(
         "--link",

@@ -199,9 +199,10 @@ LARGE_LUTS = 60_000
 LARGE_SHARE = Share(lut=0.5, ff=0.62)
 
 #: What is filled of an iCE40. All block RAMs: they are counted, and a ring of frames alone takes
-#: a third of them. More of the logic cells, of which there are few: at 79 and 84 % of a UP5K's,
-#: designs routed as any others; at 93 % there was no legal placement.
-SMALL_SHARE = Share(lut=0.8, bram=1.0)
+#: a third of them. Of the logic cells as many as leave room for what is predicted too low (up to
+#: a sixth): up to 84 % of a UP5K's, designs routed as any others; at 93 % there was no legal
+#: placement.
+SMALL_SHARE = Share(lut=0.75, bram=1.0)
 
 #: Everything outside the core but the ring of frames.
 LINK = Cost(lut=1150, ff=700, bram=1)

@@ -42,15 +42,18 @@ __all__ = ["Choice", "Search", "worth"]
 #: Times that area is set aside for queues, more each time, before a limit is given up.
 TRIES = 12
 
+#: LUTs that a block RAM is worth beside SPRAM.
+SPARE_LUTS = 40
 
-def worth(fabric: Fabric) -> Cost:
+
+def worth(fabric: Fabric, sprams: int = 0) -> Cost:
     """What resources are worth, in twentieths of a LUT.
 
-    About as many as there are for each that a plan may use, on devices of any size.
+    About as many as there are for each that a plan may use, on devices of any size. Of block
+    RAM there is enough where weights may lie in SPRAM.
     """
-    return Cost(
-        lut=20, ff=16, bram=round(20 * fabric.bram_luts), dsp=20 * 100, spram=20 * SPRAM.luts
-    )
+    block_ram = SPARE_LUTS if sprams else fabric.bram_luts
+    return Cost(lut=20, ff=16, bram=round(20 * block_ram), dsp=20 * 100, spram=20 * SPRAM.luts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,7 @@ class Search:
     ) -> None:
         self._fixed = fabric.cost(fixed)
         self._fabric = fabric
+        self._sprams = sprams
         self._link_lanes = link_lanes
         self._stages = stages
         self._groups = segments(stages)
@@ -278,7 +282,7 @@ class Search:
             links.append(table.link(before, takes, needed, scale))
             leaving = table.leaving
         fixed = _vector(self._fixed + aside, needed) * scale
-        price = _vector(worth(self._fabric), needed) / scale
+        price = _vector(worth(self._fabric, self._sprams), needed) / scale
         return Chain(links, fixed=fixed, objective=price / price.mean())
 
 

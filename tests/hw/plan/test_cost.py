@@ -103,7 +103,7 @@ def test_share_of_a_number_is_of_logic() -> None:
 
 def test_more_of_a_small_device_is_filled() -> None:
     share = Share.of(None, BOARDS["icebreaker"]["UP5K"].budget)
-    assert (share.lut, share.ff, share.bram, share.spram) == (0.8, 0.75, 1.0, 1.0)
+    assert (share.lut, share.ff, share.bram, share.spram) == (0.75, 0.75, 1.0, 1.0)
     assert Share.of(0.9, BOARDS["icebreaker"]["UP5K"].budget).bram == 1.0
 
 
