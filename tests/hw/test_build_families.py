@@ -85,10 +85,10 @@ def test_gowin_counts_multipliers_of_18_bits_and_knows_no_delay_of_them(tmp_path
     path.write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
     assert GOWIN.count_cells(path).dsp == 2 + 2 + 4
     used = {"LUT4": 1, "DFF": 1, "BSRAM": 0, "MULT18X18": 2, "MULT9X9": 1}
-    report = {"utilization": {name: {"used": n, "available": 0} for name, n in used.items()}}
+    utilization = {name: {"used": n, "available": 0} for name, n in used.items()}
     for reached, expected in ((300.0, 75.0), (60.0, 60.0)):
-        report["fmax"] = {"clk": {"achieved": reached, "constraint": 48.0}}
-        path.write_text(json.dumps(report))
+        clocks = {"clk": {"achieved": reached, "constraint": 48.0}}
+        path.write_text(json.dumps({"utilization": utilization, "fmax": clocks}))
         found = GOWIN.read_routed(path, 48.0)
         assert (found.dsp, found.fmax_mhz) == (3, expected)
 

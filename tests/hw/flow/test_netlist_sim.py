@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from boards import find
+from hw.plan.block_ram import DP16KD, BlockRam
 from hw.plan.cost import Cost
 from hw.plan.edges import join
 from hw.plan.foldings import foldings
@@ -43,12 +44,12 @@ def deep_model(rng: np.random.Generator) -> Model:
     return model_of(Builder(rng, 1, 1, 576).dense(64).threshold().dense(3).head())
 
 
-def small_plan(model: Model, wanted: Callable[[Any], bool]) -> Plan:
+def small_plan(model: Model, wanted: Callable[[Any], bool], block_ram: BlockRam = DP16KD) -> Plan:
     """The smallest of the foldings of each segment whose arrays are wanted, or of all."""
     chosen: list[Segment] = []
     takes = 1
     for group in segments(cut(model.graph)):
-        every = [segment for segment in foldings(group) if segment.i_lanes >= takes]
+        every = [segment for segment in foldings(group, block_ram) if segment.i_lanes >= takes]
         options = [s for s in every if all(wanted(layer.array) for layer in s.layers)]
         chosen.append(min(options or every, key=lambda segment: segment.cost.lut))
         takes = chosen[-1].takes
