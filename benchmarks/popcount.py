@@ -30,7 +30,8 @@ from hw.blocks.array import SystolicArray
 from hw.blocks.pe import PE
 from hw.blocks.popcount import MatchSum
 from hw.fabric import Fabric
-from hw.flow.run import route, synthesise
+from hw.flow.routing import route
+from hw.flow.synthesis import synthesise
 from hw.flow.toolchain import find_nextpnr, find_yosys
 from hw.plan.array import ArrayConfig
 from hw.plan.block_ram import SB_RAM40

@@ -53,7 +53,7 @@ class WeightMemory(wiring.Component):
         ``end`` is its user's matter.
     data : unsigned(width), out
     early : unsigned(width), out
-        Of block RAM only: ``data`` of the next cycle.
+        Of block RAM and SPRAM only: ``data`` of the next cycle.
     """
 
     def __init__(self, *, config: WeightConfig, words: Sequence[int], loaded: bool = True) -> None:
@@ -62,7 +62,7 @@ class WeightMemory(wiring.Component):
         self.config = config
         self.words = [int(word) for word in words]
         members = {"address": In(range(config.places)), "data": Out(config.width)}
-        if config.memory == "block" and config.depth > 1:
+        if config.memory != "lut" and config.depth > 1:
             members["early"] = Out(config.width)
         if config.ninths:
             members |= {"ninth": In(1), "taken": In(1)}

@@ -280,11 +280,11 @@ class ArrayConfig:
     def early_matches(self) -> bool:
         """Whether a lane's match is made in front of the register that its flip would have.
 
-        On iCE40 the register behind block RAM takes a logic cell whose LUT is free, which
+        On iCE40 the register behind block RAM or SPRAM takes a logic cell whose LUT is free, which
         makes the match there; behind it, it would take a LUT more. Of lanes whose flips come a
         cycle late, or that other columns share, the flip is kept.
         """
-        ice40 = self.block_ram == SB_RAM40 and self.weight_memory == "block"
+        ice40 = self.block_ram == SB_RAM40 and self.weight_memory in ("block", "spram")
         return ice40 and self.weights.depth > 1 and self.columns == 1 and self.lane_bits == 1
 
     @property
