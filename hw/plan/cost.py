@@ -199,8 +199,8 @@ LARGE_LUTS = 60_000
 LARGE_SHARE = Share(lut=0.5, ff=0.62)
 
 #: What is filled of an iCE40. All block RAMs: they are counted, and a ring of frames alone takes a
-#: third of them. Of the logic cells as many as leave room for what is predicted too low (up to a
-#: sixth): up to 84 % of a UP5K's, designs routed as any others; at 93 % there was no legal placement.
+#: third of them. Of the logic cells as many as leave room for what is predicted too low, up to a
+#: sixth: at up to 84 % of a UP5K's, designs routed as any others; at 93 % there was no placement.
 SMALL_SHARE = Share(lut=0.75, bram=1.0)
 
 #: Everything outside the core but the ring of frames.
