@@ -127,12 +127,13 @@ class Core(wiring.Component):
             "i_stream": In(stream.Signature(plan.i_lanes * plan.i_bits)),
             "o_stream": Out(stream.Signature(layout(plan.head.score_bits))),
         }
-        words: list[list[int]] = []
-        for stage, layer in zip(self._stages, plan.layers, strict=True):
-            if isinstance(stage, ArrayStage):
-                words += _array(stage, layer).spram_words()
+        self._arrays = {
+            layer.name: _array(stage, layer, loaded=loaded)
+            for stage, layer in zip(self._stages, plan.layers, strict=True)
+            if isinstance(stage, ArrayStage)
+        }
+        words = [column for array in self._arrays.values() for column in array.spram_words()]
         self.image = WeightImage.of(words) if words else None
-        self._loaded = loaded or self.image is None
         if self.image is not None and not loaded:
             members["load"] = In(LoadBus(self.image.sprams))
         self.taps: tuple[Tap, ...] = ()
@@ -158,7 +159,7 @@ class Core(wiring.Component):
                 for place, edge in enumerate(layer.edges)
             ]
             output: Any = None
-            for name, block in _blocks(stage, layer, loaded=self._loaded):
+            for name, block in _blocks(stage, layer, self._arrays.get(layer.name)):
                 m.submodules[f"{name}_{index}"] = block
                 if "load" in block.signature.members:
                     loads.append(block.load)
@@ -235,7 +236,7 @@ def _tap(index: int, layer: LayerPlan, types: Mapping[str, object]) -> Tap:
     )
 
 
-def _array(stage: ArrayStage, layer: LayerPlan, *, loaded: bool = True) -> SystolicArray:
+def _array(stage: ArrayStage, layer: LayerPlan, *, loaded: bool) -> SystolicArray:
     """The array of a layer, with its data."""
     assert layer.array is not None
     return SystolicArray(
@@ -247,11 +248,10 @@ def _array(stage: ArrayStage, layer: LayerPlan, *, loaded: bool = True) -> Systo
     )
 
 
-def _blocks(stage: Stage, layer: LayerPlan, *, loaded: bool) -> list[tuple[str, Any]]:
-    """The layer's blocks with their data, in stream order."""
+def _blocks(stage: Stage, layer: LayerPlan, array: SystolicArray | None) -> list[tuple[str, Any]]:
+    """The layer's blocks with their data, in stream order; an ``array`` is made already."""
     if isinstance(stage, ArrayStage):
-        assert layer.line_buffer is not None
-        array = _array(stage, layer, loaded=loaded)
+        assert layer.line_buffer is not None and array is not None
         blocks = [("line_buffer", LineBuffer(config=layer.line_buffer)), ("array", array)]
         if layer.column_order is not None:
             blocks.append(("column_order", ColumnOrder(config=layer.column_order)))

@@ -13,8 +13,8 @@ from hw.spram.reader import READ, WAKE, FlashPins
 
 __all__ = ["FlashModel", "FlashedSoC"]
 
-#: Bytes that are read at a time. Wide rows are quicker to compile.
-_ROW = 64
+#: Bytes that are read at a time. Wide rows are quicker to compile, where there are many.
+_ROW, _WIDE_ROW, _MANY = 4, 64, 4096
 
 
 class FlashModel(wiring.Component):
@@ -43,8 +43,9 @@ class FlashModel(wiring.Component):
     def __init__(
         self, contents: bytes, *, base: int = WEIGHTS_OFFSET, wake_cycles: int = 0
     ) -> None:
-        rows = -(-max(len(contents), 1) // _ROW)
-        self._contents = contents.ljust(rows * _ROW, b"\xff")
+        self._row = _ROW if len(contents) <= _MANY else _WIDE_ROW
+        rows = -(-max(len(contents), 1) // self._row)
+        self._contents = contents.ljust(rows * self._row, b"\xff")
         self._base, self._wake_cycles = base, wake_cycles
         super().__init__({"pins": In(FlashPins()), "flip": In(1)})
 
@@ -96,16 +97,17 @@ class FlashModel(wiring.Component):
 
     def _read(self, m: Module, address: Signal, following: Signal) -> Signal:
         """The byte at ``address``, which is ``following`` of the cycle before."""
+        row = self._row
         rows = [
-            int.from_bytes(self._contents[first : first + _ROW], "little")
-            for first in range(0, len(self._contents), _ROW)
+            int.from_bytes(self._contents[first : first + row], "little")
+            for first in range(0, len(self._contents), row)
         ]
-        m.submodules.memory = memory = Memory(shape=8 * _ROW, depth=len(rows), init=rows)
+        m.submodules.memory = memory = Memory(shape=8 * row, depth=len(rows), init=rows)
         port = memory.read_port()
         byte = Signal(8)
         m.d.comb += [
-            port.addr.eq(Mux(following < len(self._contents), following // _ROW, 0)),
-            byte.eq(port.data.word_select(address % _ROW, 8)),
+            port.addr.eq(Mux(following < len(self._contents), following // row, 0)),
+            byte.eq(port.data.word_select(address % row, 8)),
         ]
         with m.If(address >= len(self._contents)):
             m.d.comb += byte.eq(0xFF)

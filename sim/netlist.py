@@ -110,8 +110,14 @@ def compile_netlist(
 
 
 def _model(text: str) -> str:
-    """Cell models without that of the large RAM, of which Yosys makes 262,144 registers."""
-    return re.sub(r"^module SB_SPRAM256KA\b.*?^endmodule\n", "", text, flags=re.M | re.S)
+    """Cell models, with that of the SPRAM as Yosys can make a memory of it.
+
+    Else it makes 262,144 registers. What is taken off is the loop that empties it when its power
+    goes, and that its sleep is asynchronous; nothing here takes the power off or lets it sleep.
+    """
+    lost = r"^\talways @\(negedge POWEROFF\) begin\n.*?^\tend\n"
+    text = re.sub(lost, "", text, flags=re.M | re.S)
+    return text.replace("always @(posedge CLOCK, posedge off)", "always @(posedge CLOCK)")
 
 
 def _build_folder() -> Path:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from hw.plan.plan import Plan
 from hw.soc import SoC
+from sw.cli import step
 from sw.model import Model
 
 from .cxxrtl import Serial, Streams, compile_rtl
@@ -87,7 +88,11 @@ class SocSimulator:
         self._library.bench_cycles.restype = ctypes.c_uint64
         self._bench = ctypes.c_void_p(self._library.bench_new())
         self._load = soc.load
-        self.loaded = self._fill()
+        if self._load is None:
+            self.loaded = True
+            return
+        with step(f"Loading {self._load.length:,} bytes of weights from the flash memory"):
+            self.loaded = self._fill()
 
     def _fill(self) -> bool:
         """Let the weights come; whether they have, and were right."""

@@ -124,8 +124,8 @@ def render(report: dict[str, Any], *, width: int = 96) -> str:
         console.print(f"{'':<18}{slower} is the slower: {min(core, link):,.1f} frames/s in all\n")
     if flash := report.get("flash"):
         console.print(
-            f"{'weights':<18}{flash['bytes']:,} bytes in the flash memory from "
-            f"{flash['offset']:,} on, loaded {flash['load_seconds']:g} s after power-up\n"
+            f"{'weights':<18}{flash['bytes']:,} bytes in the flash memory at "
+            f"{flash['offset']:,}, loaded in {flash['load_seconds']:g} s\n"
         )
     console.print(_resources(report))
     console.print(_layers(report))
