@@ -16,7 +16,15 @@ from hw.plan.array import FEW_STARTS, ArrayConfig, ThresholdConfig
 from hw.plan.carry import chain_sites
 from hw.plan.constant_cost import constant_cost
 from hw.plan.match_sum import MatchSumConfig
-from hw.plan.memory import Memory, block_rams, lut_ram, memory_cost, rom_bits, rom_luts
+from hw.plan.memory import (
+    Memory,
+    block_rams,
+    lut_ram,
+    memory_cost,
+    memory_of,
+    rom_bits,
+    rom_luts,
+)
 from hw.plan.stream import (
     ColumnOrderConfig,
     HeadConfig,
@@ -51,12 +59,6 @@ class Terms:
     bram_bits: int = 0
     spram: int = 0
     memories: tuple[Memory, ...] = ()
-
-
-def memory_of(width: int, depth: int, kind: str, number: int = 1) -> tuple[Memory, ...]:
-    """`Terms.memories` of ``number`` memories that are written and read through a register."""
-    return (Memory(width=width, depth=depth, kind="block" if kind == "block" else "lut",
-                   number=number),)  # fmt: skip
 
 
 def fifo_of(width: int, depth: int) -> tuple[Memory, ...]:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from functools import cache
 from math import ceil
 
-from hw.plan.area import Terms, memory_of
+from hw.plan.area import Terms
 from hw.plan.cost import Cost, total
 from hw.plan.join import AddConfig, ConcatConfig, FifoConfig
-from hw.plan.memory import Memory, block_rams, memory_cost, rom_bits, rom_luts
+from hw.plan.memory import Memory, block_rams, memory_cost, memory_of, rom_bits, rom_luts
 from hw.plan.objectness import ObjectnessConfig
 from hw.plan.pool import AxisConfig, WindowPoolConfig
 from hw.plan.scale import ScaleConfig

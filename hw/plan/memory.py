@@ -14,6 +14,7 @@ __all__ = [
     "block_rams",
     "lut_ram",
     "memory_cost",
+    "memory_of",
     "rom_bits",
     "rom_luts",
     "small_block_rams",
@@ -80,6 +81,12 @@ class Memory:
     def small_ff(self) -> int:
         """Flip-flops, without memories of LUTs."""
         return 0 if self.small_bram else self.number * self.width * self.depth
+
+
+def memory_of(width: int, depth: int, kind: str, number: int = 1) -> tuple[Memory, ...]:
+    """``number`` memories, as one, that are written and read through a register."""
+    kind = "block" if kind == "block" else "lut"
+    return (Memory(width=width, depth=depth, kind=kind, number=number),)
 
 
 @cache
