@@ -124,12 +124,16 @@ class FlashedSoC(wiring.Component):
     soc : SoC
     contents : bytes, optional
         Of the flash memory where the weights begin: else what the SoC was built for.
+
+    Attributes
+    ----------
+    flash : FlashModel
     """
 
     def __init__(self, soc: SoC, contents: bytes | None = None) -> None:
         assert soc.image is not None and soc.load is not None, "it has weights in SPRAM"
         self._soc = soc
-        self._flash = FlashModel(
+        self.flash = FlashModel(
             soc.image.pack() if contents is None else contents,
             wake_cycles=round(WAKE_SECONDS * soc.load.clock_hz),
         )
@@ -140,7 +144,7 @@ class FlashedSoC(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.soc = soc = self._soc
-        m.submodules.flash = flash = self._flash
+        m.submodules.flash = flash = self.flash
         connect(m, soc.flash, flash.pins)
         for name, member in self.signature.members.items():
             inner, outer = getattr(soc, name), getattr(self, name)

@@ -7,16 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from amaranth.sim import Simulator, SimulatorContext
 
-from hw.core import Core
 from hw.plan.plan import Plan
+from hw.soc import SoC
+from sim.flash import FlashedSoC
 from sim.soc import SocSimulator
 from sw import golden
 from sw.model import Model, load, save
 from sw.protocol import Command, Decoder, Packet, pack_codes, pack_scores, score_bytes
 from tests.graphs import random_frames
+from tests.hw.link import device
 from tests.hw.plan.graphs import Builder, model_of, random_plan
 from tests.hw.plan.spram import with_spram
+from tests.sw.model.small import small_model
 
 CLOCK_HZ, BAUD = 24_000_000, 6_000_000
 
@@ -74,19 +78,35 @@ def test_frames_after_a_load(case: tuple[Plan, Model], rng: np.random.Generator)
         soc.reset()
 
 
-def test_nothing_answers_while_weights_are_wrong(
-    case: tuple[Plan, Model], rng: np.random.Generator
-) -> None:
-    plan, model = case
-    image = Core(plan, model).image
-    assert image is not None
-    damaged = bytearray(image.pack())
-    damaged[-1 - int(rng.integers(len(image.payload)))] ^= 1 << int(rng.integers(8))
-    soc = SocSimulator(
-        plan, model, clock_hz=CLOCK_HZ, baud=None, mode="bytes", contents=bytes(damaged)
-    )
-    hello = Packet(command=Command.HELLO, number=1)
-    for _ in range(2):
-        assert not soc.loaded
-        assert answers(soc, [hello, *frames_of(model, random_frames(rng, model.graph, 2))]) == []
-        soc.reset()
+def test_nothing_answers_while_weights_are_wrong(rng: np.random.Generator, tmp_path: Path) -> None:
+    """A flash memory that reads wrong: silence, until it reads right."""
+    save(small_model(), tmp_path / "model.npz")
+    model = load(tmp_path / "model.npz")
+    plan = with_spram(random_plan(rng, model, most_cycles=400))
+    soc = SoC(plan, model, clock_hz=1_000_000, baud=None, phy="bytes")
+    design = FlashedSoC(soc)
+    assert soc.load is not None
+    cycles = soc.load.cycles
+    frames = random_frames(rng, model.graph, 3)
+    expected = golden.scores(model, frames)
+
+    async def bench(ctx: SimulatorContext) -> None:
+        host = device.Host(ctx, design, rng)
+        for wrong in (True, False):
+            ctx.set(design.flash.flip, wrong)
+            for packet in (Packet(command=Command.HELLO, number=1), *frames_of(model, frames)):
+                await host.send(packet.encode())
+                assert not await host.receive(silence=cycles if wrong else 10)
+                assert not ctx.get(design.loaded)
+        # The pass that had begun fails, and the next one does not.
+        await ctx.tick().repeat(2 * cycles)
+        assert ctx.get(design.loaded)
+        for packet, score in zip(frames_of(model, frames), expected, strict=True):
+            answer = await host.ask(packet)
+            assert answer.command == Command.RESULT
+            assert answer.body == pack_scores(score, score_bytes(plan.head.score_bits))
+
+    simulator = Simulator(design)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
