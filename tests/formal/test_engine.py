@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In
 
-from tests.formal.engine import Verdict, examine
+from tests.formal.engine import Verdict, examine, second_opinion
 
 
 class Count(wiring.Component):
@@ -60,6 +60,15 @@ class Collide(wiring.Component):
 )
 def test_verdicts(claim: int, assumed: bool, verdict: Verdict, tmp_path: Path) -> None:
     assert examine(Count(claim=claim, assumed=assumed), folder=tmp_path) == verdict
+
+
+@pytest.mark.parametrize(
+    ("claim", "assumed", "frame"), [(7, False, None), (5, False, 6), (5, True, None)]
+)
+def test_second_opinion(claim: int, assumed: bool, frame: int | None, tmp_path: Path) -> None:
+    examine(Count(claim=claim, assumed=assumed), folder=tmp_path, cover=False)
+    assert second_opinion(tmp_path, depth=10) == frame
+    assert second_opinion(tmp_path, depth=6) is None, "frames 0 to 5"
 
 
 @pytest.mark.parametrize(("depth", "proved"), [(6, True), (7, False)])

@@ -13,7 +13,7 @@ import pytest
 
 from hw.blocks.line_buffer_parallel import ParallelLineBuffer
 from hw.blocks.line_buffer_serial import SerialLineBuffer
-from tests.formal.engine import examine
+from tests.formal.check import fails, holds
 from tests.formal.harnesses import PARALLEL, SERIAL, line_buffer
 from tests.formal.mutants import mutant
 
@@ -25,8 +25,7 @@ BLOCKS = {"serial": SerialLineBuffer, "parallel": ParallelLineBuffer}
     [*(("serial", shape) for shape in SERIAL), *(("parallel", shape) for shape in PARALLEL)],
 )
 def test_line_buffer(mode: str, shape: str, tmp_path: Path) -> None:
-    verdict = examine(line_buffer(BLOCKS[mode], shape), folder=tmp_path)
-    assert verdict.proved and verdict.cover is not None, verdict
+    holds(line_buffer(BLOCKS[mode], shape), tmp_path, second=12)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +57,4 @@ def test_line_buffer(mode: str, shape: str, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_broken_line_buffer(block: Any, shape: str, old: str, new: str, tmp_path: Path) -> None:
-    broken = line_buffer(mutant(block, old, new), shape)
-    verdict = examine(broken, folder=tmp_path, cover=False)
-    assert not verdict.proved and verdict.frame is not None, verdict
+    fails(line_buffer(mutant(block, old, new), shape), tmp_path)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from amaranth.lib import wiring
 
 from hw.link.cobs import CobsDecoder
 from hw.link.crc import CrcAppender, CrcChecker
 from hw.link.packets import Dispatcher
 from hw.plan.link import LinkConfig
+from tests.formal.check import fails, holds
 from tests.formal.decoder import Decoding, Dispatching, Passing
 from tests.formal.engine import examine
 from tests.formal.mutants import mutant
@@ -21,18 +21,8 @@ CONFIG = LinkConfig(elements=2, code_bits=8, scores=1, score_bits=8)
 CRC_DEPTH = 6
 
 
-def holds(harness: wiring.Component, folder: Path) -> None:
-    verdict = examine(harness, folder=folder)
-    assert verdict.proved and verdict.cover is not None, verdict
-
-
-def fails(harness: wiring.Component, folder: Path, depth: int | None = None) -> None:
-    verdict = examine(harness, folder=folder, depth=depth, cover=False)
-    assert not verdict.proved and verdict.frame is not None, verdict
-
-
 def test_decoder(tmp_path: Path) -> None:
-    holds(Decoding(CobsDecoder()), tmp_path)
+    holds(Decoding(CobsDecoder()), tmp_path, second=30)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +44,7 @@ def test_broken_decoder(old: str, new: str, tmp_path: Path) -> None:
 
 
 def test_tokens_pass_the_crc(tmp_path: Path) -> None:
-    holds(Passing(CrcAppender(), CrcChecker()), tmp_path)
+    holds(Passing(CrcAppender(), CrcChecker()), tmp_path, second=20)
 
 
 @pytest.mark.parametrize("spoilt", [False, True])
@@ -74,11 +64,11 @@ def test_crc(spoilt: bool, tmp_path: Path) -> None:
 )
 def test_broken_crc(old: str, new: str, value: bool, tmp_path: Path) -> None:
     broken = Passing(mutant(CrcAppender, old, new)(), CrcChecker(), value=value)
-    fails(broken, tmp_path, CRC_DEPTH if value else None)
+    fails(broken, tmp_path, depth=CRC_DEPTH if value else None)
 
 
 def test_dispatcher(tmp_path: Path) -> None:
-    holds(Dispatching(Dispatcher(config=CONFIG), config=CONFIG), tmp_path)
+    holds(Dispatching(Dispatcher(config=CONFIG), config=CONFIG), tmp_path, second=14)
 
 
 @pytest.mark.parametrize(

@@ -13,25 +13,15 @@ import pytest
 from hw.blocks.fifo import StreamFifo
 from hw.blocks.width import WidthConverter
 from hw.link.register import StreamBuffer, StreamRegister, StreamRelay
-from tests.formal.engine import examine
+from tests.formal.check import fails, holds
 from tests.formal.follow import Follow
 from tests.formal.harnesses import REGISTERS, converter, fifo
 from tests.formal.mutants import mutant
 
 
-def holds(harness: Follow, folder: Path) -> None:
-    verdict = examine(harness, folder=folder)
-    assert verdict.proved and verdict.cover is not None, verdict
-
-
-def fails(harness: Follow, folder: Path) -> None:
-    verdict = examine(harness, folder=folder, cover=False)
-    assert not verdict.proved and verdict.frame is not None, verdict
-
-
 @pytest.mark.parametrize(("block", "most", "wait"), REGISTERS)
 def test_registers(block: Any, most: int, wait: int, tmp_path: Path) -> None:
-    holds(Follow(block(2), most=most, wait=wait), tmp_path)
+    holds(Follow(block(2), most=most, wait=wait), tmp_path, second=20)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +39,13 @@ def test_registers(block: Any, most: int, wait: int, tmp_path: Path) -> None:
 def test_broken_registers(
     block: Any, most: int, wait: int, old: str, new: str, tmp_path: Path
 ) -> None:
-    fails(Follow(mutant(block, old, new)(2), most=most, wait=wait), tmp_path)
+    fails(Follow(mutant(block, old, new)(2), most=most, wait=wait), tmp_path, second=True)
 
 
 # Depths that are no power of two, and the least.
 @pytest.mark.parametrize(("depth", "memory"), [(1, "lut"), (3, "lut"), (3, "block"), (4, "block")])
 def test_fifo(depth: int, memory: str, tmp_path: Path) -> None:
-    holds(fifo(StreamFifo, depth, memory), tmp_path)
+    holds(fifo(StreamFifo, depth, memory), tmp_path, second=10)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +67,7 @@ def test_broken_fifo(old: str, new: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("i_lanes", "o_lanes"), [(1, 3), (3, 1), (2, 3), (3, 2)])
 def test_width_converter(i_lanes: int, o_lanes: int, tmp_path: Path) -> None:
-    holds(converter(WidthConverter, i_lanes, o_lanes), tmp_path)
+    holds(converter(WidthConverter, i_lanes, o_lanes), tmp_path, second=12)
 
 
 @pytest.mark.parametrize(
