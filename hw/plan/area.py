@@ -19,11 +19,13 @@ from hw.plan.match_sum import MatchSumConfig
 from hw.plan.memory import (
     Memory,
     block_rams,
+    fifo_of,
     lut_ram,
     memory_cost,
     memory_of,
     rom_bits,
     rom_luts,
+    weights_of,
 )
 from hw.plan.stream import (
     ColumnOrderConfig,
@@ -59,22 +61,6 @@ class Terms:
     bram_bits: int = 0
     spram: int = 0
     memories: tuple[Memory, ...] = ()
-
-
-def fifo_of(width: int, depth: int) -> tuple[Memory, ...]:
-    """`Terms.memories` of the FIFO behind an array."""
-    return (Memory(width=width, depth=depth, kind="fifo"),)
-
-
-def weights_of(config: WeightConfig, number: int) -> tuple[Memory, ...]:
-    """`Terms.memories` of ``number`` memories of weights, which is one for each block RAM."""
-    whole, rest = divmod(config.row_width, config.block_width)
-    parts = ((config.block_width, whole), (rest, 1))
-    return tuple(
-        Memory(width=width, depth=config.page_depth, kind="block", number=number * parts_of_it)
-        for width, parts_of_it in parts
-        if width and parts_of_it
-    )
 
 
 @cache

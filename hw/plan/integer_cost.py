@@ -6,10 +6,10 @@ from dataclasses import replace
 from functools import cache
 from math import ceil
 
-from hw.plan.area import Terms, fifo_of, match_sum_counts, weights_of
+from hw.plan.area import Terms, match_sum_counts
 from hw.plan.cost import Cost, total
 from hw.plan.integer import IntegerArrayConfig
-from hw.plan.memory import block_rams, lut_ram, memory_of, rom_bits, rom_luts
+from hw.plan.memory import block_rams, fifo_of, lut_ram, memory_of, rom_bits, rom_luts, weights_of
 from hw.plan.product_sum import ProductSumConfig
 
 __all__ = ["FLIP_FLOP", "LUT", "integer_cost", "integer_terms"]

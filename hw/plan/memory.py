@@ -8,16 +8,19 @@ from math import ceil
 from typing import Literal
 
 from hw.plan.block_ram import DP16KD, SB_RAM40
+from hw.plan.weights import WeightConfig
 
 __all__ = [
     "Memory",
     "block_rams",
+    "fifo_of",
     "lut_ram",
     "memory_cost",
     "memory_of",
     "rom_bits",
     "rom_luts",
     "small_block_rams",
+    "weights_of",
 ]
 
 #: Bits, for each such block RAM that it would take, up to which Yosys makes a memory of
@@ -87,6 +90,22 @@ def memory_of(width: int, depth: int, kind: str, number: int = 1) -> tuple[Memor
     """``number`` memories, as one, that are written and read through a register."""
     kind = "block" if kind == "block" else "lut"
     return (Memory(width=width, depth=depth, kind=kind, number=number),)
+
+
+def fifo_of(width: int, depth: int) -> tuple[Memory, ...]:
+    """The FIFO behind an array."""
+    return (Memory(width=width, depth=depth, kind="fifo"),)
+
+
+def weights_of(config: WeightConfig, number: int) -> tuple[Memory, ...]:
+    """``number`` memories of weights, which is one for each block RAM."""
+    whole, rest = divmod(config.row_width, config.block_width)
+    parts = ((config.block_width, whole), (rest, 1))
+    return tuple(
+        Memory(width=width, depth=config.page_depth, kind="block", number=number * parts_of_it)
+        for width, parts_of_it in parts
+        if width and parts_of_it
+    )
 
 
 @cache
