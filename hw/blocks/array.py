@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import ArrayLike
 
 from hw.blocks.constant_rows import ConstantRows
-from hw.blocks.load import LoadBus
+from hw.blocks.load import WORD_CYCLES, LoadBus
 from hw.blocks.pe import PE
 from hw.blocks.threshold import StartValues, ThresholdAddress, ThresholdUnit
 from hw.blocks.weights import WeightMemory, columns
@@ -91,6 +91,7 @@ class SystolicArray(wiring.Component):
         self.sprams = config.hops * config.weights.sprams
         self._loaded = loaded or not self.sprams
         if not self._loaded:
+            assert config.hops < WORD_CYCLES, "the address is at the last row in time"
             members["load"] = In(LoadBus(self.sprams))
         super().__init__(members)
 

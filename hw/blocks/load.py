@@ -7,7 +7,10 @@ from amaranth.lib.wiring import In, Out
 
 from hw.plan.block_ram import SPRAM
 
-__all__ = ["LoadBus"]
+__all__ = ["WORD_CYCLES", "LoadBus"]
+
+#: Fewest cycles from a word to the next: a byte takes nine in the CRC (`hw.spram.loader`).
+WORD_CYCLES = 18
 
 
 class LoadBus(wiring.Signature):
@@ -27,9 +30,9 @@ class LoadBus(wiring.Signature):
     data : Out(16)
         The word.
     write : Out(sprams)
-        It is written in this cycle to the SPRAMs of which the bit is set, one at most. Not
-        again in the `hops` cycles that an address takes to the last row and one more, nor
-        while a frame is inside.
+        It is written in this cycle to the SPRAMs of which the bit is set, one at most. The next
+        follows `WORD_CYCLES` later at the earliest, longer than an address takes to the last
+        row. Never while a frame is inside.
     end : In(sprams)
         The next word written to an SPRAM is its last.
     """

@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, connect
 from amaranth.sim import Simulator
 
+from hw.blocks.load import WORD_CYCLES
 from hw.spram.image import WAKE_SECONDS, LoadConfig, WeightImage
 from hw.spram.loader import WeightLoader
 from hw.spram.reader import FlashReader
@@ -98,7 +99,7 @@ def run(
 
     async def bench(ctx) -> None:
         nonlocal reads
-        loader = chain.loader
+        loader, last = chain.loader, -WORD_CYCLES
         for cycle in range(limit):
             if ctx.get(loader.loaded):
                 result.append(cycle)
@@ -112,6 +113,8 @@ def run(
             written = ctx.get(loader.bus.write)
             assert written & (written - 1) == 0, "one memory at a time"
             if written:
+                assert cycle - last >= WORD_CYCLES, "too soon for the last row"
+                last = cycle
                 words[written.bit_length() - 1].append(ctx.get(loader.bus.data))
             # One bit of the payload, somewhere.
             ctx.set(chain.flash.flip, reads < wrong and len(words[0]) % depths[0] == depths[0] // 2)
