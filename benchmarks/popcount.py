@@ -40,7 +40,7 @@ from sw import cli
 
 BASELINE = Path(__file__).parents[1] / "tests" / "baselines" / "popcount.json"
 
-LANES = (4, 8, 16, 36, 64, 128)
+LANES = {"UP5K": (4, 8, 16, 36, 64, 128), "GW2AR-18": (4, 16, 36, 64, 128)}
 CLOCK_MHZ = 100.0
 
 
@@ -97,11 +97,14 @@ class Case:
 
 def _cases() -> dict[str, Case]:
     cases: dict[str, Case] = {}
-    for name in ("UP5K", "GW2AR-18"):
+    for name, sizes in LANES.items():
         family = DEVICES[name].family
         flags = "-abc9" if family == "ice40" else "-nowidelut -noalu"
-        for lanes in LANES:
+        for lanes in sizes:
             for form in FORMS:
+                # Of that form with more than four lanes nextpnr reports no clock at all.
+                if family == "gowin" and form == "6:3, then a chain" and lanes > 4:
+                    continue
                 cases[f"{name}/{form}/{lanes}"] = Case(
                     device=name, family="none", build=lambda f=form, n=lanes: Popcount(f, n)
                 )

@@ -10,17 +10,24 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["FORMS", "Harness", "Popcount"]
 
+#: Makes the bits of a count of bits, lowest first.
+Counter = Callable[[list[Value]], list[Value]]
+#: Makes a sum of bits.
+Form = Callable[[Module, list[Value]], Value]
 
-def _whole(bits: list[Value]) -> Value:
+
+def _whole(m: Module, bits: list[Value]) -> Value:
     """One sum, whose order is left to Yosys."""
+    del m
     total = bits[0]
     for bit in bits[1:]:
         total = total + bit
     return total
 
 
-def _tree(bits: list[Value]) -> Value:
+def _tree(m: Module, bits: list[Value]) -> Value:
     """A binary tree of adders."""
+    del m
     numbers = bits
     while len(numbers) > 1:
         rest = numbers[len(numbers) // 2 * 2 :]
@@ -57,10 +64,17 @@ def _four(bits: list[Value]) -> list[Value]:
     return [parity, two & ~every, every]
 
 
-def _compressed(counters: dict[int, Callable[[list[Value]], list[Value]]]) -> Callable:
+def _named(m: Module, bits: list[Value]) -> list[Value]:
+    """The bits as signals, so that what reads them twice does not make them twice."""
+    signals = [Signal(name="bit") for _ in bits]
+    m.d.comb += [signal.eq(bit) for signal, bit in zip(signals, bits, strict=True)]
+    return list(signals)
+
+
+def _compressed(counters: dict[int, Counter]) -> Form:
     """Columns are counted until each has two bits; one adder adds these."""
 
-    def form(bits: list[Value]) -> Value:
+    def form(m: Module, bits: list[Value]) -> Value:
         columns = [bits]
         while max(len(column) for column in columns) > 2:
             after: list[list[Value]] = [[] for _ in range(len(columns) + 3)]
@@ -69,7 +83,7 @@ def _compressed(counters: dict[int, Callable[[list[Value]], list[Value]]]) -> Ca
                 while len(rest) > 2:
                     width = max((w for w in counters if w <= len(rest)), default=3)
                     count = counters.get(width, _three)
-                    for offset, bit in enumerate(count(rest[:width])):
+                    for offset, bit in enumerate(_named(m, count(rest[:width]))):
                         after[place + offset].append(bit)
                     rest = rest[width:]
                 after[place] += rest
@@ -84,14 +98,15 @@ def _compressed(counters: dict[int, Callable[[list[Value]], list[Value]]]) -> Ca
     return form
 
 
-def _looked_up(bits: list[Value]) -> Value:
+def _looked_up(m: Module, bits: list[Value]) -> Value:
     """Four bits are looked up; adders add these numbers."""
     groups = [bits[at : at + 4] for at in range(0, len(bits), 4)]
-    return _tree([Cat(*_four(group)) if len(group) == 4 else _whole(group) for group in groups])
+    numbers = [Cat(*_four(group)) if len(group) == 4 else _whole(m, group) for group in groups]
+    return _tree(m, numbers)
 
 
 #: By name: what makes a sum of bits.
-FORMS: dict[str, Callable[[list[Value]], Value]] = {
+FORMS: dict[str, Form] = {
     "one sum": _whole,
     "tree of adders": _tree,
     "3:2, then a chain": _compressed({3: _three}),
@@ -119,7 +134,7 @@ class Popcount(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         matches = [code ^ flip for code, flip in zip(self.codes, self.flips, strict=True)]
-        m.d.sync += self.sum.eq(FORMS[self._form](matches))
+        m.d.sync += self.sum.eq(FORMS[self._form](m, _named(m, matches)))
         return m
 
 
