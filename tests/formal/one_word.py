@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from unittest.mock import patch
+
 from amaranth.hdl import Instance, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["OneWordMemory"]
+from hw.blocks.ram import Ram
+
+__all__ = ["OneWordMemory", "OneWordRam"]
 
 
 class OneWordMemory(wiring.Component):
@@ -20,6 +25,8 @@ class OneWordMemory(wiring.Component):
     -------
     hit : Out(1)
         The address is written.
+    address : Out(range(depth))
+        The address.
     """
 
     class _Write:
@@ -40,6 +47,7 @@ class OneWordMemory(wiring.Component):
                 "read_addr": In(range(depth)),
                 "read_data": Out(shape),
                 "hit": Out(1),
+                "address": Out(range(depth)),
             }
         )
 
@@ -52,7 +60,7 @@ class OneWordMemory(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        address, free = Signal(range(self._depth)), Signal(self._shape)
+        address, free = self.address, Signal(self._shape)
         m.submodules += [
             Instance("$anyconst", p_WIDTH=len(address), o_Y=address),
             Instance("$anyseq", p_WIDTH=len(free), o_Y=free),
@@ -63,3 +71,16 @@ class OneWordMemory(wiring.Component):
         with m.If(self.hit):
             m.d.sync += word.eq(self.write_data)
         return m
+
+
+class OneWordRam(Ram):
+    """A `Ram` of one page, with its registers, of a `OneWordMemory`: ``memory``."""
+
+    def __init__(self, *, width: int, pages: Sequence[int]) -> None:
+        (depth,) = pages
+        super().__init__(width=width, pages=pages)
+        self.memory = OneWordMemory(width, depth, "block")
+
+    def elaborate(self, platform: object) -> Module:
+        with patch.dict(Ram.elaborate.__globals__, Memory=lambda **_: self.memory):
+            return super().elaborate(platform)
