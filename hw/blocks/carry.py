@@ -30,8 +30,7 @@ bit of all fields: full adders in LUTs, two of them each. An iCE40 has a carry i
 cells, so a bit of a long chain takes one; but what comes into a chain and out of it takes one
 too, and a match is a LUT of its own there, while two LUTs add three bits of which one is a match.
 So fields of `ICE40_CHAIN` bits and more are chains there, each its own, and shorter ones vectors.
-``python -m benchmarks.popcount`` has the figures, and those of Gowin, where chains save less
-and are slower.
+``python -m benchmarks.popcount`` has the figures, and those of Gowin, where chains save nothing.
 """
 
 from __future__ import annotations
