@@ -4,7 +4,7 @@
 docs/boards.md has as a table; ``--run NAME`` (or ``all``, ``missing``) builds first. `SMALLEST`
 is built for every size of every board and with every kind of link, `MORE` for the boards whose
 devices are small; what fills an ECP5 is in `benchmarks.fill_the_chip`. Every design has `FPS`
-frames/s or more, with the least area; one placement.
+frames/s or more, `fashion` on a Tang Nano 9K half as many, with the least area; one placement.
 """
 
 from __future__ import annotations
@@ -53,11 +53,14 @@ class Case:
         An example.
     link : str
         As ``--link`` takes it.
+    fps : int
+        Frames/s of the core that are asked for.
     """
 
     board: boards.Board
     model: str = SMALLEST
     link: str = "uart"
+    fps: int = FPS
 
     @property
     def name(self) -> str:
@@ -71,7 +74,7 @@ class Case:
         board = self.board
         words = (f"examples/{self.model}.npz", "--board", board.name, "--size", str(board.size))
         link = () if self.link == "uart" else ("--link", self.link)
-        return (*words, *link, "--fps", str(FPS))
+        return (*words, *link, "--fps", str(self.fps))
 
 
 def _cases() -> Iterator[Case]:
@@ -81,7 +84,8 @@ def _cases() -> Iterator[Case]:
         for board in sizes.values():
             yield Case(board=board)
         for model in MORE.get(first.name, ()):
-            yield Case(board=first, model=model)
+            slow = first.name == "tang_nano_9k" and model == "fashion"
+            yield Case(board=first, model=model, fps=FPS // 2 if slow else FPS)
         if first.usb_clocks is not None:
             yield Case(board=first, link="usb")
         if first.name in PHYS:

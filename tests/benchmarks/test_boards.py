@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import boards
-from benchmarks import boards as benchmark
 from benchmarks.boards import CASES, MORE, PATH, Case, main, measure
 from sw.errors import ToolError
 
@@ -39,8 +38,9 @@ def test_stored() -> None:
         assert entry["command"] == f"python -m hw.build {' '.join(CASES[name].arguments)}"
         assert entry["bitstream_bytes"] > 0
         assert entry["routed"]["fmax_mhz"] >= entry["clock_mhz"]
-        assert entry["frames_per_second"]["core"] >= benchmark.FPS
-        assert entry["routed"]["bram"] == entry["predicted"]["bram"], name
+        assert entry["frames_per_second"]["core"] >= CASES[name].fps
+        # A memory whose words are all alike somewhere takes less; none takes more.
+        assert entry["routed"]["bram"] <= entry["predicted"]["bram"], name
 
 
 def test_docs_have_the_table(capsys: pytest.CaptureFixture[str]) -> None:
