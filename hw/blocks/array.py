@@ -369,8 +369,8 @@ class SystolicArray(wiring.Component):
         # The address goes on when a beat is taken, valid or not what comes next. So the
         # word after a beat's own is always read a cycle later, and brings the late lanes.
         late = np.array(config.match_sum.flip_delays) > 0
-        words[:, :, late] = np.roll(words, 1, axis=0)[:, :, late]
-        words = words.reshape(config.weights.depth, -1)
+        # Not in place: with one row this is still a view of the array's own.
+        words = np.where(late, np.roll(words, 1, axis=0), words).reshape(config.weights.depth, -1)
         packed = np.packbits(words, axis=1, bitorder="little")
         return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
