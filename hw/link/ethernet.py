@@ -44,7 +44,7 @@ WIRE_HZ = 125_000_000
 LAYERS_HZ = 50_000_000
 
 #: What the link takes of an ECP5, LiteEth included, beyond what a UART takes; routed, rounded up.
-AREA = Cost(lut=4_100, ff=3_350, bram=7)
+AREA = Cost(lut=4_300, ff=3_400, bram=7)
 
 #: Most bytes of a datagram that is sent.
 DATAGRAM = 1400
