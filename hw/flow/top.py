@@ -7,8 +7,9 @@ from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 
 from boards import Board, ClockPlan
+from hw.flow.families import FAMILIES
 from hw.flow.lamps import add_lamps
-from hw.flow.run import FAMILIES, Sources
+from hw.flow.run import Sources
 from hw.link.usb import UsbPins, UsbSerial
 
 __all__ = ["BoardTop", "elaborate"]
