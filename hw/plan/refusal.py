@@ -32,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked for, for the errors."""
+    """What was asked for; `multipliers` says whether any may be used."""
 
     name: str
     board: str
