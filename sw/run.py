@@ -47,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument(
-        "--baud", type=_positive_int, default=DEFAULT_BAUD, help="of a serial port (%(default)s)"
+        "--baud",
+        type=_positive_int,
+        help=f"of a serial port ({DEFAULT_BAUD}; auto tries what boards come to have)",
     )
     parser.add_argument(
         "--timeout",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,13 @@ from sw.model import Model, load
 from sw.model.npz import to_bytes
 from sw.protocol import Counters, Identity
 
-__all__ = ["RECONNECT", "Accelerator", "digest_of", "discover"]
+__all__ = ["BAUDS", "RECONNECT", "Accelerator", "digest_of", "discover"]
 
-#: Seconds that a port is given by "auto" to say who is there.
+#: Seconds that a port is given by "auto" to say who is there, at each rate.
 DISCOVERY_TIMEOUT = 0.5
+
+#: Rates that "auto" tries, in this order: those that bitstreams come to have.
+BAUDS = (DEFAULT_BAUD, 12_000_000, 8_000_000, 6_000_000, 2_000_000, 115_200)
 
 #: Seconds for which a port that was lost is awaited: a board takes some to start again.
 RECONNECT = 10.0
@@ -48,8 +51,8 @@ class Accelerator(Calls):
     model : Model or path, optional
         The model it was built from: preprocessing, logits and test vectors are in it.
         A ``sim:`` port brings its own. Without, only `info` and `counters` work.
-    baud : int
-        Of a serial port.
+    baud : int, optional
+        Of a serial port: 3,000,000 of one that is named; "auto" tries each of `BAUDS`.
     timeout : float, optional
         Seconds of silence before something is sent again: 2, or 600 in simulation.
     tries : int
@@ -73,7 +76,7 @@ class Accelerator(Calls):
         port: str = "auto",
         model: Model | str | os.PathLike[str] | None = None,
         *,
-        baud: int = DEFAULT_BAUD,
+        baud: int | None = None,
         timeout: float | None = None,
         tries: int = 4,
         reconnect: float = RECONNECT,
@@ -86,11 +89,11 @@ class Accelerator(Calls):
         auto = port == "auto"
 
         def open_link() -> Link:
-            name = port
+            name, rate = port, baud or DEFAULT_BAUD
             if auto:
                 # A board that was pulled out may come back by another name.
-                (name,) = _only(discover(wanted, baud))
-            return _open(name, baud=baud, timeout=timeout)
+                ((name, rate),) = _only(discover(wanted, baud))
+            return _open(name, baud=rate, timeout=timeout)
 
         with contextlib.ExitStack() as stack:
             link = open_link()
@@ -195,33 +198,32 @@ def _check_model(model: Model, digest: str | None, identity: Identity, port: str
         )
 
 
-def discover(wanted: str | None, baud: int) -> list[str]:
-    """Names of the serial ports with an accelerator (of the model of hash ``wanted``).
+def discover(wanted: str | None, baud: int | None = None) -> list[tuple[str, int]]:
+    """The serial ports with an accelerator (of the model of hash ``wanted``), and their rates.
+
+    Parameters
+    ----------
+    wanted : str or None
+    baud : int, optional
+        The only rate to try; without it each of `BAUDS`.
 
     Raises
     ------
     LinkError
         None has.
     """
-    found: list[str] = []
+    found: list[tuple[str, int]] = []
     refusals: list[str] = []
     for name in ports_here():
         try:
-            link = SerialLink(name, baud=baud, timeout=DISCOVERY_TIMEOUT)
+            identity, rate = _ask(name, BAUDS if baud is None else (baud,))
         except LinkError as error:
             refusals.append(error.message)
             continue
-        try:
-            identity = Session(link, tries=1).identity
-        except LinkError as error:
-            refusals.append(error.message)
+        if wanted in (None, identity.model_sha256):
+            found.append((name, rate))
         else:
-            if wanted in (None, identity.model_sha256):
-                found.append(name)
-            else:
-                refusals.append(f"'{name}' has the model {identity.model_sha256}")
-        finally:
-            link.close()
+            refusals.append(f"'{name}' has the model {identity.model_sha256}")
     if not found:
         tried = "; ".join(refusals) or describe_ports()
         model = "" if wanted is None else f" with the model {wanted}"
@@ -232,7 +234,21 @@ def discover(wanted: str | None, baud: int) -> list[str]:
     return found
 
 
-def _only(found: list[str]) -> list[str]:
+def _ask(name: str, bauds: Sequence[int]) -> tuple[Identity, int]:
+    """Who is at a port, and the first rate at which there is an answer; else the first error."""
+    first: LinkError | None = None
+    for baud in bauds:
+        try:
+            with contextlib.closing(SerialLink(name, baud=baud, timeout=DISCOVERY_TIMEOUT)) as link:
+                return Session(link, tries=1).identity, baud
+        except LinkError as error:
+            first = first or error
+    assert first is not None, "a rate at least"
+    raise first
+
+
+def _only(found: list[tuple[str, int]]) -> list[tuple[str, int]]:
     if len(found) > 1:
-        raise LinkError(f"there are accelerators at {', '.join(found)}", "Name one of the ports")
+        names = ", ".join(name for name, _ in found)
+        raise LinkError(f"there are accelerators at {names}", "Name one of the ports")
     return found

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sw.driver.accelerator import RECONNECT, Accelerator, digest_of, discover
 from sw.driver.calls import Calls
-from sw.driver.links import DEFAULT_BAUD, QUANTUM
+from sw.driver.links import QUANTUM
 from sw.driver.source import Feed, Item, Source
 from sw.errors import LinkError
 from sw.model import Model, load
@@ -75,7 +75,7 @@ class AcceleratorPool(Calls):
         ports: str | Sequence[str] = "auto",
         model: Model | str | os.PathLike[str] | None = None,
         *,
-        baud: int = DEFAULT_BAUD,
+        baud: int | None = None,
         timeout: float | None = None,
         tries: int = 4,
         reconnect: float = RECONNECT,
@@ -84,19 +84,21 @@ class AcceleratorPool(Calls):
         if isinstance(model, str | os.PathLike):
             model = load(model)
         if ports == "auto":
-            ports = discover(None if model is None else digest_of(model), baud)
-        names = [ports] if isinstance(ports, str) else list(ports)
-        if not names:
+            places = discover(None if model is None else digest_of(model), baud)
+        else:
+            names = [ports] if isinstance(ports, str) else list(ports)
+            places = [(name, baud) for name in names]
+        if not places:
             raise LinkError("a pool of no ports was asked for", "Name one port or more")
         self._lost: list[tuple[Accelerator, LinkError]] = []
         with contextlib.ExitStack() as stack:
             self._all = [
                 stack.enter_context(
                     Accelerator(
-                        name, model, baud=baud, timeout=timeout, tries=tries, reconnect=reconnect
+                        name, model, baud=rate, timeout=timeout, tries=tries, reconnect=reconnect
                     )
                 )
-                for name in names
+                for name, rate in places
             ]
             first = self._all[0]
             for other in self._all[1:]:

@@ -9,6 +9,7 @@ import pytest
 
 import boards
 from benchmarks.boards import CASES, MORE, PATH, Case, main, measure
+from sw.driver.accelerator import BAUDS
 from sw.errors import ToolError
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,7 @@ def test_stored() -> None:
     """All were built: a bitstream, at the clock, and as many frames/s as were asked for."""
     known = json.loads(PATH.read_text(encoding="utf-8"))
     assert list(known) == list(CASES)
+    assert {entry["baud"] for entry in known.values()} <= {None, *BAUDS}, "auto finds them all"
     for name, entry in known.items():
         assert entry["command"] == f"python -m hw.build {' '.join(CASES[name].arguments)}"
         assert entry["bitstream_bytes"] > 0

@@ -11,7 +11,9 @@ import pytest
 from serial.tools import list_ports, list_ports_common
 
 from sw import golden
-from sw.driver import Accelerator
+from sw.driver import Accelerator, AcceleratorPool
+from sw.driver import accelerator as accelerator_module
+from sw.driver.links import SerialLink
 from sw.errors import LinkError, ModelError
 from sw.model import Model, load, save
 from sw.protocol import Counters
@@ -194,6 +196,25 @@ def test_auto_finds_the_one_of_the_model(monkeypatch, model):
             Accelerator("auto")
         names = ", ".join(sorted((right.name, other.name)))
         assert str(caught.value) == f"there are accelerators at {names}. Name one of the ports."
+
+
+def test_auto_tries_the_rates(monkeypatch, model):
+    class Line(SerialLink):
+        """One on which only 8 Mbaud are heard."""
+
+        def read(self):
+            return super().read() if self.baud == 8_000_000 else b""
+
+    monkeypatch.setattr(accelerator_module, "SerialLink", Line)
+    monkeypatch.setattr(accelerator_module, "DISCOVERY_TIMEOUT", 0.1)
+    with Terminal.of(fake_of(model)) as port:
+        listed(monkeypatch, port.name)
+        with Accelerator("auto", model) as accelerator:
+            assert accelerator.bauds == 8_000_000
+        with AcceleratorPool("auto", model) as pool:
+            assert pool.accelerators[0].bauds == 8_000_000
+        with pytest.raises(LinkError, match=r"no accelerator was found: .*said nothing"):
+            Accelerator("auto", baud=6_000_000)
 
 
 def test_auto_finds_none(monkeypatch):
