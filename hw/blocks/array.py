@@ -137,7 +137,10 @@ class SystolicArray(wiring.Component):
         words: list[list[Value]] = [[] for _ in range(config.columns)]
         for hop in range(hops):
             m.submodules[f"weights_{hop}"] = memory = WeightMemory(
-                config=config.weights, words=self._words(hop), loaded=self._loaded
+                config=config.weights,
+                words=self._words(hop),
+                loaded=self._loaded,
+                early=config.early_matches,
             )
             m.d.comb += memory.address.eq(addresses[hop])
             if not self._loaded:
@@ -217,8 +220,7 @@ class SystolicArray(wiring.Component):
         if not config.early_matches:
             return lanes, flips
         sums = config.match_sum
-        both = zip(sums.delays, sums.flip_delays, strict=True)
-        early = [not (delay or flip_delay) for delay, flip_delay in both]
+        early = [not any(pair) for pair in zip(sums.delays, sums.flip_delays, strict=True)]
         before = codes[config.weights.latency_cycles + hop - 1]
         soon = before ^ memory.early.word_select(place, config.simd)
         matches = Signal(sum(early), name=f"matches_{row}", reset_less=True)
@@ -309,7 +311,7 @@ class SystolicArray(wiring.Component):
         fold = Signal(range(config.neuron_folds))
         address = Signal(range(config.weights.places))
         ninth = Signal()
-        last_beat, last_fold, step = Signal(), Signal(), Signal()
+        last_beat = Signal()
         credits_left = Signal(range(config.credits + 1), init=config.credits)
         # A register, for what stands before the array is far away; it comes a cycle late,
         # so it is low already when one credit is left.
@@ -317,15 +319,14 @@ class SystolicArray(wiring.Component):
         m.d.sync += ready.eq(credits_left[1:].any())
         m.d.comb += [
             last_beat.eq(beat == config.synapse_folds - 1),
-            last_fold.eq(fold == config.neuron_folds - 1),
             self.i_stream.ready.eq(ready),
             accept.eq(self.i_stream.valid & ready),
         ]
-        m.d.comb += step.eq(accept)
+        last_fold, step = fold == config.neuron_folds - 1, accept
         if not self._loaded:
             written = Signal()
             m.d.sync += written.eq(self.load.write.any())
-            m.d.comb += step.eq(accept | written)
+            step = accept | written
             m.d.comb += self.load.end.eq((last_beat & last_fold).replicate(self.sprams))
         with m.If(step):
             m.d.sync += beat.eq(beat + 1)

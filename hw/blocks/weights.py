@@ -36,6 +36,8 @@ class WeightMemory(wiring.Component):
         ``depth`` words of ``width`` bits.
     loaded : bool
         An "spram" memory holds its words from the start, as no device does.
+    early : bool
+        Whether `early` is wanted, which block RAM and SPRAM allow.
 
     Attributes
     ----------
@@ -53,17 +55,26 @@ class WeightMemory(wiring.Component):
         ``end`` is its user's matter.
     data : unsigned(width), out
     early : unsigned(width), out
-        Of block RAM and SPRAM only: ``data`` of the next cycle.
+        Where it is wanted: ``data`` of the next cycle.
     """
 
-    def __init__(self, *, config: WeightConfig, words: Sequence[int], loaded: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        config: WeightConfig,
+        words: Sequence[int],
+        loaded: bool = True,
+        early: bool = False,
+    ) -> None:
         assert len(words) == config.depth, f"{len(words)} words for a depth of {config.depth}"
         assert max(words) < 2**config.width, "a word is too wide"
         self.config = config
         self.words = [int(word) for word in words]
         members = {"address": In(range(config.places)), "data": Out(config.width)}
-        if config.memory != "lut" and config.depth > 1:
+        if early:
+            assert config.memory != "lut" and config.depth > 1, "nothing is early there"
             members["early"] = Out(config.width)
+        self._early = early
         if config.ninths:
             members |= {"ninth": In(1), "taken": In(1)}
         self._loaded = loaded or not config.sprams
@@ -94,8 +105,7 @@ class WeightMemory(wiring.Component):
         else:
             read = self._memory(m, "sync", self.address)
         if config.latency_cycles == WEIGHT_LATENCY:
-            m.d.sync += word.eq(read)
-            m.d.comb += self.early.eq(read)
+            self._register(m, word, read)
             return m
         # The block RAM's own register, and with it what was asked for.
         near = Signal(len(read), name="near", reset_less=True)
@@ -107,17 +117,20 @@ class WeightMemory(wiring.Component):
             pages = [near.word_select(i, width) for i in range(config.pages)]
             page = _choose(pages, _behind(m, high, "page"))
         if not config.ninths:
-            m.d.sync += word.eq(page)
-            m.d.comb += self.early.eq(page)
+            self._register(m, word, page)
             return m
         gathered = Signal(config.width, reset_less=True)
         with m.If(_behind(m, self.taken, "taken")):
             m.d.sync += gathered.eq(Cat(gathered, page[config.width :])[config.part :])
-        m.d.comb += self.early.eq(
-            Mux(_behind(m, self.ninth, "ninth"), gathered, page[: config.width])
-        )
-        m.d.sync += word.eq(self.early)
+        ninth = Mux(_behind(m, self.ninth, "ninth"), gathered, page[: config.width])
+        self._register(m, word, ninth)
         return m
+
+    def _register(self, m: Module, word: Signal, value: Value) -> None:
+        """The last register, and what it takes where that is wanted."""
+        m.d.sync += word.eq(value)
+        if self._early:
+            m.d.comb += self.early.eq(value)
 
     def _memory(self, m: Module, domain: str, address: Value) -> Value:
         """All pages, side by side, read by the low bits of ``address``."""
