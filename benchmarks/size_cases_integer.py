@@ -19,7 +19,7 @@ from benchmarks.size import FAMILY, design_of, measure
 from benchmarks.size_cases import Case
 from hw.blocks.integer import IntegerArray
 from hw.flow.synthesis import synthesise
-from hw.plan.integer import IntegerArrayConfig
+from hw.plan.integer import IntegerArrayConfig, Multiplier
 from hw.plan.integer_cost import integer_cost
 from sw import cli
 
@@ -47,7 +47,7 @@ class IntegerCase(Case):
 
 def _case(
     name: str,
-    multiplier: str,
+    multiplier: Multiplier,
     rows: int,
     simd: int,
     *,
@@ -67,7 +67,7 @@ def _case(
         width=8,
         y_classes=side,
         x_classes=side,
-        multiplier=multiplier,  # type: ignore[arg-type]
+        multiplier=multiplier,
         **{"lane_bits": 8, "weight_bits": 8, **options},
     )
     return IntegerCase(name=f"integer array {name}", block="IntegerArray", config=config)

@@ -22,7 +22,7 @@ from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
 from boards.board import DeviceBudget
-from boards.pll import nearest
+from boards.pll import Setting, nearest
 
 __all__ = ["BUDGETS", "Ecp5Clock", "PllPlan", "pll", "solve_pll"]
 
@@ -49,7 +49,7 @@ DIVIDERS = range(1, 129)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PllPlan:
+class PllPlan(Setting):
     """Dividers of an EHXPLLL whose feedback comes from CLKOP and whose clock is CLKOS.
 
     1. The phase detector runs at ``pfd = input / reference_divider``.
@@ -65,15 +65,9 @@ class PllPlan:
         CLKI_DIV, CLKFB_DIV, CLKOP_DIV and CLKOS_DIV, each 1 to 128.
     """
 
-    input_mhz: float
-    reference_divider: int
     feedback_divider: int
     loop_divider: int
     output_divider: int
-
-    @property
-    def pfd_mhz(self) -> float:
-        return self.input_mhz / self.reference_divider
 
     @property
     def loop_mhz(self) -> float:
@@ -87,10 +81,6 @@ class PllPlan:
     @property
     def output_mhz(self) -> float:
         return self.vco_mhz / self.output_divider
-
-    @property
-    def hz(self) -> int:
-        return round(self.output_mhz * 1e6)
 
     def generator(self) -> Ecp5Clock:
         """The PLL with these dividers, and the gate after it."""

@@ -22,7 +22,7 @@ from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
 from boards.board import DeviceBudget
-from boards.pll import nearest, within
+from boards.pll import Setting, nearest, within
 
 __all__ = ["BUDGETS", "LIMITS", "GowinClock", "Limits", "PllPlan", "solve_pll"]
 
@@ -60,7 +60,7 @@ OUTPUT_DIVIDERS = (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PllPlan:
+class PllPlan(Setting):
     """Dividers of an rPLL with internal feedback.
 
     1. The phase detector runs at ``pfd = input / reference_divider``.
@@ -80,14 +80,8 @@ class PllPlan:
     """
 
     limits: Limits
-    input_mhz: float
-    reference_divider: int
     feedback_divider: int
     output_divider: int
-
-    @property
-    def pfd_mhz(self) -> float:
-        return self.input_mhz / self.reference_divider
 
     @property
     def output_mhz(self) -> float:
@@ -96,10 +90,6 @@ class PllPlan:
     @property
     def vco_mhz(self) -> float:
         return self.output_mhz * self.output_divider
-
-    @property
-    def hz(self) -> int:
-        return round(self.output_mhz * 1e6)
 
     def generator(self) -> GowinClock:
         """The PLL with these dividers, and the gate after it."""

@@ -23,7 +23,7 @@ from amaranth.lib import io
 from amaranth.lib.cdc import FFSynchronizer
 
 from boards.board import DeviceBudget
-from boards.pll import nearest, within
+from boards.pll import Setting, nearest, within
 
 __all__ = ["BUDGETS", "Ice40Clock", "Input", "PllPlan", "solve_pll"]
 
@@ -56,7 +56,7 @@ Input = Literal["pad", "core"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PllPlan:
+class PllPlan(Setting):
     """Dividers of an SB_PLL40 with simple feedback.
 
     1. The phase detector runs at ``pfd = input / reference_divider``.
@@ -77,15 +77,9 @@ class PllPlan:
         DIVQ, 1 to 6.
     """
 
-    input_mhz: float
     input: Input
-    reference_divider: int
     feedback_divider: int
     output_shift: int
-
-    @property
-    def pfd_mhz(self) -> float:
-        return self.input_mhz / self.reference_divider
 
     @property
     def vco_mhz(self) -> float:
@@ -94,10 +88,6 @@ class PllPlan:
     @property
     def output_mhz(self) -> float:
         return self.vco_mhz / 2**self.output_shift
-
-    @property
-    def hz(self) -> int:
-        return round(self.output_mhz * 1e6)
 
     @property
     def filter_range(self) -> int:

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 from sw.errors import PlanError
 
-__all__ = ["nearest", "within"]
+__all__ = ["Setting", "nearest", "within"]
 
 #: How far a clock may be from the one asked for, as a part of it.
 CLOCK_TOLERANCE = 0.01
 
 
-class Setting(Protocol):
-    """A legal setting of a PLL."""
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A legal setting of a PLL.
+
+    Parameters
+    ----------
+    input_mhz : float
+        The board's oscillator.
+    reference_divider : int
+        What the phase detector's clock is of it.
+    """
+
+    input_mhz: float
+    reference_divider: int
 
     @property
-    def reference_divider(self) -> int: ...
+    def pfd_mhz(self) -> float:
+        """The phase detector's clock."""
+        return self.input_mhz / self.reference_divider
+
     @property
-    def output_mhz(self) -> float: ...
+    @abstractmethod
+    def output_mhz(self) -> float:
+        """The clock that results."""
+
+    @property
+    def hz(self) -> int:
+        """The same in Hz, rounded."""
+        return round(self.output_mhz * 1e6)
 
 
 S = TypeVar("S", bound=Setting)

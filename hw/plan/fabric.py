@@ -14,10 +14,10 @@ it takes elsewhere. Another fabric's area follows from that:
                                                                       # beside what was routed
 
 Each factor is of `tiny` and of `tfc_mnist` routed on a device of the fabric, so plans are near
-there and less sure elsewhere. The UP5K's period is of five examples, which reach from 11 % less to
-20 % more than is predicted, the GW1NR-9's of three, 14 % less to 22 % more; those of HX8K and
-GW2AR-18 are cautious: up to 71 and 64 % more is reached. The flow checks what has been synthesised
-before it is placed, and the clock when it has been routed.
+there and less sure elsewhere. By ``python -m benchmarks.boards`` five examples on a UP5K reach from
+as much as is predicted to 21 % more, on a GW1NR-9 from 14 % less to 23 % more; the periods of HX8K
+and GW2AR-18 are cautious: up to 71 and 68 % more is reached. The flow checks what has been
+synthesised before it is placed, and the clock when it has been routed.
 """
 
 from __future__ import annotations
