@@ -15,6 +15,7 @@ from amaranth_boards.ecpix5 import ECPIX545Platform, ECPIX585Platform
 
 from boards.board import Board
 from boards.ecp5 import BUDGETS, solve_pll
+from boards.ftdi import FT2232H_BAUDS
 from boards.loaders import OPENFPGALOADER
 
 __all__ = ["SIZES"]
@@ -35,10 +36,7 @@ def _board(size: str) -> Board:
         platform=_PLATFORMS[size],
         default_clock_mhz=72.0,
         clock_plan=lambda mhz: solve_pll(OSCILLATOR_MHZ, mhz),
-        bauds=(
-            *(12_000_000, 8_000_000, 6_000_000, 4_000_000, 3_000_000, 2_000_000, 1_500_000),
-            *(1_000_000, 750_000, 500_000, 115_200),
-        ),
+        bauds=FT2232H_BAUDS,
         heartbeat=("rgb_led", 0, "g"),
         activity=("rgb_led", 1, "g"),
         found=("rgb_led", 2, "r"),

@@ -9,8 +9,9 @@ from __future__ import annotations
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 
 from boards.board import Board
+from boards.ftdi import FT2232H_BAUDS
 from boards.ice40 import BUDGETS, solve_pll
-from boards.iceprog import FT2232H_BAUDS, ICEPROG
+from boards.iceprog import ICEPROG
 
 __all__ = ["SIZES"]
 

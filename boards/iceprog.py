@@ -6,21 +6,7 @@ from typing import TypedDict
 
 from boards.loaders import ICEPROG as INSTALL
 
-__all__ = ["FT2232H_BAUDS", "ICEPROG", "Loader"]
-
-#: Rates of an FT2232H or FT232H: 12 MHz divided by 1, 1.5, 2 and in eighths from there, of which
-#: these are whole. FTDI's application note AN_120.
-FT2232H_BAUDS = (
-    12_000_000,
-    8_000_000,
-    6_000_000,
-    4_000_000,
-    3_000_000,
-    2_000_000,
-    1_000_000,
-    500_000,
-    115_200,
-)
+__all__ = ["ICEPROG", "Loader"]
 
 
 class Loader(TypedDict):

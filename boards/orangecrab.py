@@ -20,6 +20,7 @@ from amaranth_boards.resources import UARTResource
 from boards.board import Board
 from boards.ecp5 import BUDGETS, solve_pll
 from boards.ecp5_usb import Ecp5UsbClocks
+from boards.ftdi import FT231X_BAUDS
 from boards.loaders import DFU_UTIL
 
 __all__ = ["SIZES"]
@@ -59,7 +60,7 @@ def _board(size: str) -> Board:
         default_clock_mhz=75.0,
         clock_plan=lambda mhz: solve_pll(OSCILLATOR_MHZ, mhz),
         usb_clocks=Ecp5UsbClocks,
-        bauds=(3_000_000, 2_000_000, 1_500_000, 1_000_000, 750_000, 500_000, 115_200),
+        bauds=FT231X_BAUDS,
         heartbeat=("rgb_led", 0, "g"),
         activity=("rgb_led", 0, "b"),
         found=("rgb_led", 0, "r"),

@@ -17,8 +17,9 @@ from amaranth_boards.resources import LEDResources, UARTResource
 from amaranth_boards.upduino_v3 import UpduinoV3Platform
 
 from boards.board import Board
+from boards.ftdi import FT2232H_BAUDS
 from boards.ice40 import BUDGETS, solve_pll
-from boards.iceprog import FT2232H_BAUDS, ICEPROG
+from boards.iceprog import ICEPROG
 
 __all__ = ["SIZES"]
 
